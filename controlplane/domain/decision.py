@@ -1,0 +1,262 @@
+"""What was expected, chosen, ruled, done and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from controlplane.domain.observation import Inventory, Observation
+from controlplane.domain.target import Target
+from forecasters.types import QuantileForecast
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One target's load over one cold start and one interval: requests/s, input and output tokens/s."""
+
+    target: str
+    made_at_s: float
+    horizon_s: float
+    requests_per_s: QuantileForecast
+    input_tokens_per_s: QuantileForecast
+    output_tokens_per_s: QuantileForecast
+    fitted_at_s: float | None = None
+    """When a worker last fitted the forecaster; None: not fitted, so the last value is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """Seconds from a replica's creation to Ready, as measured. `samples` 0: `p90_s` is the prior."""
+
+    p50_s: float
+    p90_s: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What the plan wanted at a time, before the rules; the stabilisation window looks back on these."""
+
+    at_s: float
+    replicas: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleEvent:
+    """A change that was decided; rate limits look back on these. `delta` is in replicas."""
+
+    at_s: float
+    variant: str
+    delta: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Observed over predicted step time of one variant, smoothed; 1 is the prior. `weight` is seconds of evidence."""
+
+    ratio: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that the decider remembers of one target from tick to tick. It is an input and an output, never hidden."""
+
+    recommendations: tuple[Recommendation, ...] = ()
+    scale_events: tuple[ScaleEvent, ...] = ()
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInputs:
+    """Everything the decider is told about one target. `cold_starts` is by variant name."""
+
+    target: Target
+    observation: Observation
+    forecast: Forecast | None
+    cold_starts: Mapping[str, ColdStart]
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInputs:
+    """Everything the decider is told: the same value gives the same outcome, always.
+
+    `spool_writable` False: an intent cannot be kept, so nothing goes down.
+    """
+
+    group: str
+    now_s: float
+    targets: tuple[TargetInputs, ...]
+    inventory: Inventory
+    spool_writable: bool = True
+
+
+class CapacityBound(StrEnum):
+    """What limits a replica's sustained rate."""
+
+    TPOT = "Tpot"
+    TTFT = "Ttft"
+    KV = "Kv"
+    SEQUENCES = "Sequences"
+    INFEASIBLE = "Infeasible"
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Requests/s that one replica of a variant sustains within the SLO at this mix of requests, and what limits it."""
+
+    variant: str
+    requests_per_s: float
+    bound: CapacityBound
+    calibration: float
+    """The factor on the prior's step time that was used; 1 is the roofline prior."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is planned for: requests/s with the backlog's share, and whose word it is."""
+
+    requests_per_s: float
+    """What the plan must carry."""
+    low_requests_per_s: float
+    """What a scale-down must still carry."""
+    backlog_rps: float
+    """Part of `requests_per_s` that drains the queue in time."""
+    input_tokens: float
+    output_tokens: float
+    context_tokens_weighted: float
+    cached_share: float
+    source: str
+    """`forecast:<name>` or `reactive`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A fleet that was not chosen, and what it would have cost. `note` says why not."""
+
+    replicas: Mapping[str, int]
+    usd_per_hour: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One target's share of the group's plan: least-cost replicas per variant. `feasible` False: best effort,
+    and `binding` names the bound that held."""
+
+    target: str
+    demand: Demand | None
+    capacities: tuple[Capacity, ...]
+    replicas: Mapping[str, int]
+    usd_per_hour: float
+    feasible: bool
+    binding: str = ""
+    alternatives: tuple[Alternative, ...] = ()
+
+
+class Verdict(StrEnum):
+    """Up, down: the sign of the change in $/h, or in replicas where that is nought. Hold: none. Abstain: not judged."""
+
+    UP = "up"
+    DOWN = "down"
+    HOLD = "hold"
+    ABSTAIN = "abstain"
+
+
+class RulingEffect(StrEnum):
+    """Pass: left as it was. Limit: changed it. Hold: kept the present count. Abstain: refused to judge."""
+
+    PASS = "pass"
+    LIMIT = "limit"
+    HOLD = "hold"
+    ABSTAIN = "abstain"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What one rule did to the proposal, and why, in words that an operator understands."""
+
+    rule: str
+    effect: RulingEffect
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer for one target. `current` and `desired` are replicas by variant; `reason` is one sentence."""
+
+    target: str
+    verdict: Verdict
+    current: Mapping[str, int]
+    desired: Mapping[str, int]
+    trail: tuple[Ruling, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOutcome:
+    """The decider's whole output; plans, decisions and memories are in the order of the inputs' targets."""
+
+    plans: tuple[Plan, ...]
+    decisions: tuple[Decision, ...]
+    memories: tuple[Memory, ...]
+    planner_version: str
+
+
+class ActuationResult(StrEnum):
+    """Applied: the PATCH went through. Conflict: somebody else wrote; next tick. Failed: error. Skipped: not Live.
+    Refused: the last check said no. Unknown: the controller died between the PATCH and the record."""
+
+    APPLIED = "applied"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Actuation:
+    """What became of one variant's change."""
+
+    variant: str
+    replicas_from: int
+    replicas_to: int
+    result: ActuationResult
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The re-check of a scale-down against the newest `observation`. `allowed` False: refused, for `reason`."""
+
+    allowed: bool
+    reason: str
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One row of the ledger: every input and output of the decider for one target at one time, and what was done.
+
+    Ticks of one `group_tick_id` were decided together and are replayed together.
+    """
+
+    id: str
+    group_tick_id: str
+    group: str
+    at_s: float
+    planner_version: str
+    inputs: TargetInputs
+    inventory: Inventory
+    spool_writable: bool
+    plan: Plan
+    decision: Decision
+    validation: Validation | None
+    actuations: tuple[Actuation, ...]
+    duration_s: float | None = None
+    """Real seconds from the start of the scrape to the end of the actuation."""

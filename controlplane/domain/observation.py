@@ -1,0 +1,190 @@
+"""What was seen: replicas, the samples of their metrics pages, and the observation made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ReplicaPhase(StrEnum):
+    """Pending: no node or still loading. Ready: takes requests. Terminating: draining. Failed: crashed or refused."""
+
+    PENDING = "Pending"
+    READY = "Ready"
+    TERMINATING = "Terminating"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One replica as the cluster reports it. Times are unix seconds; `host` and `port` are where its page is."""
+
+    name: str
+    variant: str
+    phase: ReplicaPhase
+    created_at_s: float
+    ready_at_s: float | None = None
+    host: str | None = None
+    port: int | None = None
+    reason: str = ""
+    """Why it is not Ready, in the cluster's own word: Unschedulable, ContainerCreating, CrashLoopBackOff..."""
+
+
+class FaultKind(StrEnum):
+    """What can be wrong with a metrics page. Each is named; none is turned into a zero."""
+
+    UNREACHABLE = "Unreachable"
+    TIMEOUT = "Timeout"
+    TOO_LARGE = "TooLarge"
+    BAD_STATUS = "BadStatus"
+    NOT_METRICS = "NotMetrics"
+    MISSING = "Missing"
+    RENAMED = "Renamed"
+    NOT_FINITE = "NotFinite"
+    NEGATIVE = "Negative"
+    STALE = "Stale"
+    RESET = "Reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One named fault of one replica's page. `metric` is empty where the whole page is at fault."""
+
+    kind: FaultKind
+    replica: str
+    metric: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """A Prometheus histogram at one moment: `cumulative[i]` observations were at most `bounds[i]`; +Inf is `count`."""
+
+    bounds: tuple[float, ...]
+    cumulative: tuple[float, ...]
+    sum: float
+    count: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One replica's metrics page, read. None means that the page did not say; never zero for missing.
+
+    Counters are since the engine's start. `kv_usage` is a share in [0, 1]; `kv_capacity_tokens` is blocks x block size.
+    """
+
+    replica: str
+    variant: str
+    at_s: float
+    running: float | None = None
+    waiting: float | None = None
+    kv_usage: float | None = None
+    kv_capacity_tokens: float | None = None
+    prompt_tokens_total: float | None = None
+    prompt_tokens_cached_total: float | None = None
+    generation_tokens_total: float | None = None
+    finished_total: float | None = None
+    preemptions_total: float | None = None
+    started_at_s: float | None = None
+    ttft_s: Histogram | None = None
+    tpot_s: Histogram | None = None
+    itl_s: Histogram | None = None
+    queue_time_s: Histogram | None = None
+    prompt_tokens: Histogram | None = None
+    generation_tokens: Histogram | None = None
+    iteration_tokens: Histogram | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """One latency over the window, from histogram differences. `within_slo` is the share at or below the SLO."""
+
+    count: float
+    mean_s: float
+    p50_s: float
+    p90_s: float
+    p99_s: float
+    within_slo: float
+
+
+@dataclass(frozen=True, slots=True)
+class VariantObservation:
+    """One variant at one moment. Sums are over the replicas that reported; None where none did.
+
+    `desired` is the scalable object's `spec.replicas`. `reporting` of `ready` replicas have a fresh sample.
+    Rates are per second over the observation's window. `steps_per_s` is engine iterations per second, summed.
+    """
+
+    variant: str
+    desired: int
+    ready: int
+    pending: int
+    terminating: int
+    failed: int
+    reporting: int
+    oldest_pending_s: float | None = None
+    """Age of the oldest replica that is not Ready yet, seconds."""
+    running: float | None = None
+    waiting: float | None = None
+    kv_usage_mean: float | None = None
+    kv_usage_max: float | None = None
+    kv_capacity_tokens: float | None = None
+    """KV capacity of one replica, tokens."""
+    arrival_rps: float | None = None
+    finished_rps: float | None = None
+    prompt_tokens_per_s: float | None = None
+    generation_tokens_per_s: float | None = None
+    step_time_s: float | None = None
+    """Mean time of one engine step that decoded, seconds (inter-token latency)."""
+    steps_per_s: float | None = None
+    preemptions_per_s: float | None = None
+    ttft: LatencySummary | None = None
+    tpot: LatencySummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The target's offered load over the window, from flow conservation: d(running + waiting)/dt + completions.
+
+    Token means are per request. `context_tokens_weighted` is W = E[OSL*(ISL + OSL/2)], token-weighted (DESIGN: the
+    product of means is 30 to 40 % too low). `cached_share` is the share of prompt tokens served by the prefix cache.
+    """
+
+    requests_per_s: float
+    input_tokens: float
+    output_tokens: float
+    context_tokens_weighted: float
+    cached_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A target at one moment, over the last `window_s` seconds. `load` None: nothing can be said about the load.
+
+    `coverage` is reporting replicas / ready replicas, None where none is ready. `age_s` is the age of the oldest sample
+    used.
+    `attainment` estimates the share of the window's finished requests that met the SLO, None where none finished.
+    """
+
+    target: str
+    at_s: float
+    window_s: float
+    variants: tuple[VariantObservation, ...]
+    coverage: float | None
+    age_s: float | None
+    load: Load | None
+    attainment: float | None = None
+    faults: tuple[Fault, ...] = ()
+
+    def variant(self, name: str) -> VariantObservation | None:
+        """That variant's observation, None where it was not seen."""
+        return next((v for v in self.variants if v.variant == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Accelerators that replicas may use in total, by accelerator name; one that is absent is not limited."""
+
+    gpus: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,200 @@
+"""What the loop needs of the outside, as one-idea protocols. Every port has a fake beside its real adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from controlplane.domain.decision import Actuation, ColdStart, Decision, Forecast, Tick
+from controlplane.domain.observation import Fault, Inventory, Replica
+from controlplane.domain.target import Target, Variant
+from forecasters.types import Series
+
+
+class Clock(Protocol):
+    """The only source of `now` for load, cold starts, windows, forecasts and TTLs. It may run faster than life."""
+
+    @property
+    def speed(self) -> float:
+        """Seconds of this clock per real second; 1 is life."""
+        ...
+
+    def now_s(self) -> float:
+        """Unix seconds on this clock. Never goes backwards."""
+        ...
+
+    async def sleep(self, duration_s: float) -> None:
+        """Sleep for that many seconds of this clock."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The answer of one scrape: the bytes of a metrics page, or the fault that stands for them."""
+
+    replica: str
+    variant: str
+    at_s: float
+    body: bytes | None
+    fault: Fault | None = None
+
+
+class Scraper(Protocol):
+    """Fetches replicas' metrics pages, concurrently, within a time and size limit. Never raises for one replica."""
+
+    async def scrape(self, target: Target, replicas: Sequence[Replica]) -> list[Page]:
+        """One `Page` per Ready replica given, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TargetProblem:
+    """A custom resource that cannot be used, and why, naming the field."""
+
+    namespace: str
+    name: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """The cluster as last seen: usable targets, unusable ones, spec.replicas and replicas by target key and variant."""
+
+    targets: tuple[Target, ...]
+    problems: tuple[TargetProblem, ...]
+    desired: Mapping[str, Mapping[str, int]]
+    """`spec.replicas` by target key, then variant name; a variant whose object is missing is absent."""
+    replicas: Mapping[str, tuple[Replica, ...]]
+    """Replicas by target key."""
+    resource_versions: Mapping[str, Mapping[str, str]]
+    """resourceVersion of each variant's scale by target key, then variant name: the precondition of the PATCH."""
+    inventory: Inventory
+
+
+class Cluster(Protocol):
+    """Reads the cluster's state. The real one watches Kubernetes."""
+
+    async def state(self) -> ClusterState:
+        """The newest state.
+
+        Raises:
+            ClusterUnavailable: if the cluster cannot be read now.
+        """
+        ...
+
+
+class ClusterUnavailable(Exception):
+    """The cluster's API does not answer."""
+
+
+class Actuator(Protocol):
+    """Changes replica counts. One PATCH per variant; a conflict is an answer, not a retry."""
+
+    async def apply(
+        self,
+        target: Target,
+        variant: Variant,
+        replicas_from: int,
+        replicas_to: int,
+        resource_version: str | None,
+        idlest_first: Sequence[str] = (),
+    ) -> Actuation:
+        """PATCH the scale of `variant`. On the way down the replicas `idlest_first` are marked to be deleted first."""
+        ...
+
+    async def report(
+        self, target: Target, decision: Decision, message: str, attainment: float | None, ready: int
+    ) -> None:
+        """Write the decision to the custom resource's status, and an Event where something changed."""
+        ...
+
+
+class IntentLog(Protocol):
+    """The local spool: intent first (fsync), then the PATCH, then the record; drained into the ledger in order."""
+
+    def writable(self) -> bool:
+        """Whether an intent can be kept now; probes by writing."""
+        ...
+
+    def intend(self, ticks: Sequence[Tick]) -> None:
+        """Keep ticks before their PATCH.
+
+        Raises:
+            SpoolUnavailable: if they cannot be kept.
+        """
+        ...
+
+    def record(self, ticks: Sequence[Tick]) -> None:
+        """Keep finished ticks until the ledger has them.
+
+        Raises:
+            SpoolUnavailable: if they cannot be kept.
+        """
+        ...
+
+    def pending(self) -> list[Tick]:
+        """Recorded ticks that the ledger does not have yet, oldest first."""
+        ...
+
+    def acknowledge(self, tick_ids: Sequence[str]) -> None:
+        """Forget ticks that the ledger has."""
+        ...
+
+
+class SpoolUnavailable(Exception):
+    """The spool cannot be written; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted forecaster for one target, as a worker left it: names and JSON-able parameters by quantity."""
+
+    target: str
+    fitted_at_s: float
+    forecaster: str
+    states: Mapping[str, str]
+    """JSON text of the fitted state by quantity: requests_per_s, input_tokens_per_s, output_tokens_per_s."""
+    losses: Mapping[str, float]
+    """Mean pinball loss of each candidate by forecaster name on the last backtest, in requests/s."""
+
+
+class Ledger(Protocol):
+    """The database. Every method may raise LedgerUnavailable; the loop goes on without it."""
+
+    def append(self, ticks: Sequence[Tick]) -> None:
+        """Insert ticks that are not there yet, in one transaction."""
+        ...
+
+    def save_forecasts(self, forecasts: Sequence[Forecast]) -> None:
+        """Insert the forecasts, in one transaction."""
+        ...
+
+    def save_targets(self, targets: Sequence[Target], now_s: float) -> None:
+        """Mirror targets and their policies; a policy is versioned by its content."""
+        ...
+
+    def save_cold_start(self, target: str, variant: str, replica: str, created_at_s: float, ready_at_s: float) -> None:
+        """Keep one measured cold start; the same replica twice is kept once."""
+        ...
+
+    def cold_starts(self) -> dict[str, dict[str, ColdStart]]:
+        """Measured cold starts by target key and variant."""
+        ...
+
+    def last_ticks(self) -> dict[str, Tick]:
+        """The newest tick of each target by target key; a restart takes its memory from these."""
+        ...
+
+    def load_history(self, target: str, since_s: float) -> dict[str, Series]:
+        """The observed load in 60 s bins by quantity (as in `Fit.states`); empty where there is none."""
+        ...
+
+    def fits(self) -> dict[str, Fit]:
+        """The newest fit of each target."""
+        ...
+
+
+class LedgerUnavailable(Exception):
+    """The database does not answer."""

@@ -1,0 +1,200 @@
+"""What is scaled: a target, its variants, and the policy that says how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a replica does of a request: the prompt, the answer, or both."""
+
+    PREFILL = "Prefill"
+    DECODE = "Decode"
+    BOTH = "Both"
+
+
+class CapacityType(StrEnum):
+    """How the machine under a replica is bought."""
+
+    ON_DEMAND = "OnDemand"
+    SPOT = "Spot"
+
+
+class Mode(StrEnum):
+    """Off: not looked at. Shadow: decided and recorded, never applied. Live: applied."""
+
+    OFF = "Off"
+    SHADOW = "Shadow"
+    LIVE = "Live"
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleTargetRef:
+    """The object with a `/scale` subresource that holds a variant's replica count; fields as in HPA."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to run the model: an accelerator, a role and a capacity type behind one scalable object.
+
+    `gpus_per_replica` is the tensor-parallel width. `usd_per_replica_hour` is the price of one whole replica.
+    """
+
+    name: str
+    ref: ScaleTargetRef
+    role: Role
+    accelerator: str
+    gpus_per_replica: int
+    capacity_type: CapacityType
+    usd_per_replica_hour: float
+    min_replicas: int
+    max_replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """A request meets its SLO when its TTFT and its TPOT (time per output token after the first) are within these.
+
+    `attainment` is the share of requests that must meet it, in (0, 1].
+    """
+
+    ttft_s: float
+    tpot_s: float
+    attainment: float = 0.99
+
+
+class ScalingPolicyType(StrEnum):
+    """Unit of a rate limit's value: replicas, or percent of the count at the period's start (HPA)."""
+
+    PODS = "Pods"
+    PERCENT = "Percent"
+
+
+class SelectPolicy(StrEnum):
+    """Which of several rate limits holds (HPA): the largest change, the smallest change, or none allowed."""
+
+    MAX = "Max"
+    MIN = "Min"
+    DISABLED = "Disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingPolicy:
+    """At most `value` replicas (or percent) of change in any `period_s` seconds."""
+
+    type: ScalingPolicyType
+    value: int
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingRules:
+    """HPA's `behavior.scaleUp` or `behavior.scaleDown`."""
+
+    stabilization_window_s: float
+    policies: tuple[ScalingPolicy, ...]
+    select_policy: SelectPolicy = SelectPolicy.MAX
+
+
+DEFAULT_SCALE_UP = ScalingRules(
+    stabilization_window_s=0.0,
+    policies=(ScalingPolicy(ScalingPolicyType.PODS, 4, 15.0), ScalingPolicy(ScalingPolicyType.PERCENT, 100, 15.0)),
+)
+"""HPA v2's defaults for scaleUp: no window; the larger of 4 pods and doubling per 15 s."""
+
+DEFAULT_SCALE_DOWN = ScalingRules(
+    stabilization_window_s=300.0,
+    policies=(ScalingPolicy(ScalingPolicyType.PERCENT, 100, 15.0),),
+)
+"""HPA v2's defaults for scaleDown: five minutes of agreement, then any step."""
+
+
+class OverrideKind(StrEnum):
+    """Pin: exactly. Floor: at least. Ceiling: at most. Pause: no change at all."""
+
+    PIN = "Pin"
+    FLOOR = "Floor"
+    CEILING = "Ceiling"
+    PAUSE = "Pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person's word over the planner's, until `expires_at_s` (unix seconds; None: until it is taken back).
+
+    `variant` None means every variant. `replicas` is None only for Pause.
+    """
+
+    kind: OverrideKind
+    replicas: int | None
+    variant: str | None
+    expires_at_s: float | None
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a target may be scaled."""
+
+    mode: Mode
+    slo: Slo
+    scale_up: ScalingRules = DEFAULT_SCALE_UP
+    scale_down: ScalingRules = DEFAULT_SCALE_DOWN
+    interval_s: float = 15.0
+    """Time between decisions; HPA's sync period."""
+    forecast_quantile: float = 0.9
+    """The quantile of the window's peak load that is provisioned for."""
+    max_sample_age_s: float = 120.0
+    """A metrics page older than this says nothing; two missed scrapes of a minute."""
+    quorum: float = 0.6
+    """Share of ready replicas that must report before anything goes down."""
+    pending_deadline_s: float = 900.0
+    """A replica that is not Ready this long after its creation counts as a stock-out, not as a promise."""
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSource:
+    """Where a replica's metrics page is. `port` None: the container port named `metrics` or `http`, else 8000."""
+
+    port: int | None = None
+    path: str = "/metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One model served to one SLO by one or more variants. Its key is `namespace/name`."""
+
+    namespace: str
+    name: str
+    model: str
+    """Name in the catalog of models, e.g. `llama-3.1-8b`."""
+    variants: tuple[Variant, ...]
+    policy: Policy
+    group: str = "default"
+    """Targets of one group share accelerators and are planned together."""
+    metrics: MetricsSource = field(default_factory=MetricsSource)
+    uid: str = ""
+    generation: int = 0
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name.
+
+        Raises:
+            KeyError: if the target has none of that name.
+        """
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        raise KeyError(f"target {self.key} has no variant {name!r}; it has {[v.name for v in self.variants]}")

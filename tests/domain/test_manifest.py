@@ -1,0 +1,89 @@
+"""The one reader of the custom resource: what it accepts, what it fills in, and how it refuses."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from controlplane.domain.manifest import ManifestError, target_from_manifest
+from controlplane.domain.target import DEFAULT_SCALE_DOWN, Mode, OverrideKind, Role
+
+MINIMAL: dict[str, Any] = {
+    "apiVersion": "tidegate.io/v1alpha1",
+    "kind": "InferenceAutoscaler",
+    "metadata": {"name": "chat", "namespace": "prod"},
+    "spec": {
+        "model": "llama-3.1-8b",
+        "slo": {"ttftSeconds": 2, "tpotSeconds": 0.1},
+        "variants": [
+            {"name": "h100", "scaleTargetRef": {"name": "chat-h100"}, "accelerator": "H100", "maxReplicas": 10},
+        ],
+    },
+}
+
+
+def edited(**changes: Any) -> dict[str, Any]:
+    manifest = copy.deepcopy(MINIMAL)
+    manifest["spec"].update(changes)
+    return manifest
+
+
+def variant(**changes: Any) -> dict[str, Any]:
+    return {**MINIMAL["spec"]["variants"][0], **changes}
+
+
+def test_defaults_are_shadow_and_the_catalogs_price() -> None:
+    target = target_from_manifest(MINIMAL)
+    assert target.key == "prod/chat"
+    assert target.policy.mode is Mode.SHADOW
+    assert target.policy.scale_down == DEFAULT_SCALE_DOWN
+    assert target.variants[0].role is Role.BOTH
+    assert target.variants[0].usd_per_replica_hour == 4.0
+
+
+def test_a_free_replica_costs_nothing_and_not_the_list_price() -> None:
+    target = target_from_manifest(edited(variants=[variant(pricePerReplicaHour=0)]))
+    assert target.variants[0].usd_per_replica_hour == 0.0
+
+
+def test_price_is_of_the_whole_replica() -> None:
+    target = target_from_manifest(edited(variants=[variant(acceleratorsPerReplica=4)]))
+    assert target.variants[0].usd_per_replica_hour == 16.0
+
+
+def test_override_expires_at_that_moment_in_utc() -> None:
+    override = {"kind": "Floor", "replicas": 3, "variant": "h100", "expiresAt": "2026-01-01T01:00:00+01:00"}
+    found = target_from_manifest(edited(overrides=[override])).policy.overrides[0]
+    assert found.kind is OverrideKind.FLOOR
+    assert found.expires_at_s == 1767225600.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"model": "gpt-9"}, "spec.model", "llama-3.1-8b"),
+        ({"variants": [variant(accelerator="H900")]}, "spec.variants[0].accelerator", "H100"),
+        ({"variants": []}, "spec.variants", "at least 1"),
+        ({"variants": [variant(minReplicas=11)]}, "spec.variants[0]", "minReplicas 11 is above maxReplicas 10"),
+        ({"variants": [variant(), variant()]}, "spec", "each name once"),
+        ({"variants": [variant(role="Prefill")]}, "spec", "Prefill and Decode together"),
+        ({"variants": [variant(maxReplicas="many")]}, "spec.variants[0].maxReplicas", "'many'"),
+        ({"variants": [variant(replicaz=1)]}, "spec.variants[0].replicaz", "not permitted"),
+        ({"slo": {"ttftSeconds": -1, "tpotSeconds": 0.1}}, "spec.slo.ttftSeconds", "-1"),
+        ({"overrides": [{"kind": "Pin"}]}, "spec.overrides[0]", "need one"),
+        ({"overrides": [{"kind": "Pause", "variant": "x"}]}, "spec", "h100"),
+        ({"overrides": [{"kind": "Pause", "expiresAt": "2026-01-01T00:00:00"}]}, "spec.overrides[0]", "time zone"),
+    ],
+)
+def test_refusals_name_the_field_the_value_and_what_is_allowed(changes: Any, field: str, words: str) -> None:
+    with pytest.raises(ManifestError) as refusal:
+        target_from_manifest(edited(**changes))
+    assert refusal.value.field == field
+    assert words in refusal.value.message
+
+
+def test_another_kind_is_refused() -> None:
+    with pytest.raises(ManifestError, match="InferenceAutoscaler"):
+        target_from_manifest({**MINIMAL, "kind": "HorizontalPodAutoscaler"})
