@@ -1,4 +1,4 @@
-"""What the API answers with: read models over the ledger. Times are unix seconds of the controller's clock (`*_at_s`)."""
+"""What the API answers with: read models over the ledger. Times are unix seconds on the controller's clock."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One GPU. `bandwidth_bytes_per_s` is of its memory; `link_bytes_per_s` is what KV transfer between replicas gets."""
+    """One GPU. `bandwidth_bytes_per_s` is its memory's; `link_bytes_per_s` is what KV transfer gets."""
 
     name: str
     memory_bytes: float

@@ -1,4 +1,4 @@
-"""The line between the fleet and the HTTP server in front of it: the server sees the fleet through this, and no more."""
+"""The line between the fleet and the HTTP server in front of it: the server sees the fleet through this alone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SimulatedFleet(Protocol):
         ...
 
     def set_replicas(self, workload: str, replicas: int, delete_first: Sequence[str] = ()) -> None:
-        """Want that many replicas from now on; on the way down not-ready ones go first, then those in `delete_first`."""
+        """Want that many replicas from now on; going down, not-ready ones go first, then those in `delete_first`."""
         ...
 
     def replicas_wanted(self, workload: str) -> int:

@@ -1,0 +1,1 @@
+"""One file per outside thing, each with its fake beside it. What does not belong here: any decision."""
