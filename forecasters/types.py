@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEFAULT_LEVELS: tuple[float, ...] = (0.1, 0.5, 0.75, 0.9, 0.95, 0.99)
-"""Quantile levels of every forecast: a low one for scale-down, the median for people, four above it for provisioning."""
+"""Quantile levels of every forecast: a low one for scale-down, the median for people, the rest for provisioning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Series:
 class QuantileForecast:
     """Quantiles of one quantity over the window `[made_at_s, made_at_s + step_s * len(values)]`.
 
-    `values[step][i]` is the quantile `levels[i]` of the mean in that step's bin; `peak[i]` is the quantile `levels[i]` of the
+    `values[step][i]` is the quantile `levels[i]` of the mean in that step's bin; `peak[i]` is that quantile of the
     *maximum* bin over the whole window, which is what capacity must meet. Both never decrease along `levels` and
     are never negative.
     """

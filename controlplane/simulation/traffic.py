@@ -1,0 +1,206 @@
+"""Where requests come from: a recorded trace, or a generated day that can be taken up at any time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+Arrival = tuple[float, int, int]
+"""(arrival, unix seconds; input tokens; output tokens)."""
+DAY_S = 86_400.0
+MINUTE_S = 60.0
+COPY_SHIFT = (math.sqrt(5) - 1) / 2
+"""Copies of a trace are shifted by multiples of the golden section of its length: never onto one another."""
+
+
+class Traffic(Protocol):
+    """One target's requests in time."""
+
+    def arrivals(self, from_s: float, until_s: float) -> Sequence[Arrival]:
+        """Those in `[from_s, until_s)`, in order; the same for the same times, always."""
+        ...
+
+
+class TraceError(ValueError):
+    """A trace that cannot be read; the message names the file, the line, the column and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Requests by seconds since the trace's start; columns of equal length, times ascending."""
+
+    at_s: np.ndarray
+    input_tokens: np.ndarray
+    output_tokens: np.ndarray
+
+    @property
+    def duration_s(self) -> float:
+        """From the start to just after the last request."""
+        return float(self.at_s[-1]) + 1e-6
+
+    def __len__(self) -> int:
+        return len(self.at_s)
+
+    def scaled(self, rate: float) -> Trace:
+        """`rate` times the requests: time-shifted copies, wrapped around; the last one thinned to the fraction."""
+        if not 0 < rate <= 1000:
+            raise TraceError(f"rate scale is {rate!r}; allowed: above 0, at most 1000")
+        pieces = [self._copy(index, min(1.0, rate - index)) for index in range(math.ceil(rate - 1e-9))]
+        at_s, inputs, outputs = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
+        order = np.argsort(at_s, kind="stable")
+        return Trace(at_s[order], inputs[order], outputs[order])
+
+    def _copy(self, index: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        shift_s = self.duration_s * (index * COPY_SHIFT % 1.0)
+        at_s = (self.at_s + shift_s) % self.duration_s
+        # Keep every request whose place in the sequence crosses a whole number at this share: evenly thinned.
+        places = np.floor(np.arange(1, len(self) + 1) * share) > np.floor(np.arange(len(self)) * share)
+        return at_s[places], self.input_tokens[places], self.output_tokens[places]
+
+
+def read_trace(path: Path) -> Trace:
+    """A `.csv` or `.csv.gz` with columns `arrival_s`, `input_tokens` and `output_tokens`; others are left out.
+
+    Raises:
+        TraceError: if the file, a column or a value cannot be used.
+    """
+    try:
+        with _open_text(path) as file:
+            rows = np.array(list(_rows(path, csv.DictReader(file))), dtype=float)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise TraceError(f"trace {path} cannot be read: {error}") from error
+    if not len(rows):
+        raise TraceError(f"trace {path} has no requests; allowed: at least one row")
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    return Trace(rows[:, 0] - rows[0, 0], rows[:, 1].astype(int), rows[:, 2].astype(int))
+
+
+def _open_text(path: Path) -> io.TextIOBase:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", newline="")
+    return path.open(encoding="utf-8", newline="")
+
+
+_COLUMNS = (("arrival_s", 0.0), ("input_tokens", 1.0), ("output_tokens", 1.0))
+"""Column names and the least value each may have."""
+
+
+def _rows(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[float, ...]]:
+    missing = [name for name, _ in _COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise TraceError(
+            f"trace {path} has no column {', '.join(missing)}; it has {', '.join(reader.fieldnames or ())}"
+        )
+    for row in reader:
+        yield tuple(_number(path, reader.line_num, name, row[name], least) for name, least in _COLUMNS)
+
+
+def _number(path: Path, line: int, column: str, text: str | None, least: float) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and (value >= least or column != "arrival_s")):
+        raise TraceError(f"trace {path} line {line}: {column} is {text!r}; allowed: a number of at least {least:g}")
+    # A request of no tokens is one of one token: engines answer at least one, and read at least one.
+    return max(value, least)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTraffic:
+    """A trace from `origin_s` on; with `repeat` it begins again when it ends."""
+
+    trace: Trace
+    origin_s: float
+    repeat: bool = False
+
+    def arrivals(self, from_s: float, until_s: float) -> Sequence[Arrival]:
+        """See `Traffic`."""
+        found: list[Arrival] = []
+        first = math.floor((from_s - self.origin_s) / self.trace.duration_s)
+        last = math.floor((until_s - self.origin_s) / self.trace.duration_s)
+        for lap in range(max(first, 0), (last if self.repeat else min(last, 0)) + 1):
+            found.extend(self._lap(self.origin_s + lap * self.trace.duration_s, from_s, until_s))
+        return found
+
+    def _lap(self, start_s: float, from_s: float, until_s: float) -> Iterator[Arrival]:
+        trace = self.trace
+        # Compared as absolute times, so that neighbouring calls never both take or both leave a request.
+        low = int(np.searchsorted(trace.at_s + start_s, from_s)) if from_s > start_s else 0
+        while low < len(trace) and (at_s := float(trace.at_s[low]) + start_s) < until_s:
+            yield at_s, int(trace.input_tokens[low]), int(trace.output_tokens[low])
+            low += 1
+
+
+@dataclass(frozen=True, slots=True)
+class DayShape:
+    """A generated day: lognormal lengths, and a rate with a daily wave, a quiet night, a step and bursts."""
+
+    mean_rps: float
+    input_tokens: float
+    output_tokens: float
+    input_sigma: float = 0.9
+    output_sigma: float = 0.7
+    wave: float = 0.5
+    """Amplitude of the daily sine; its top is at 14:00 UTC."""
+    night: float = 0.15
+    """Factor on the rate from 01:00 to 05:00 UTC."""
+    step: float = 1.6
+    """Factor on the rate from 10:00 to 12:00 UTC: a customer's launch."""
+    burst: float = 2.0
+    """Factor on the rate in a burst; one begins in a quarter of the hours and lasts eight minutes."""
+    max_tokens: int = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedTraffic:
+    """A seeded Poisson process whose minutes are drawn apart, so that it can be taken up at any time."""
+
+    shape: DayShape
+    seed: int
+    key: str
+
+    def arrivals(self, from_s: float, until_s: float) -> Sequence[Arrival]:
+        """See `Traffic`."""
+        minutes = range(math.floor(from_s / MINUTE_S), math.ceil(until_s / MINUTE_S))
+        return [a for minute in minutes for a in self._minute(minute) if from_s <= a[0] < until_s]
+
+    def rate_rps(self, at_s: float) -> float:
+        """The mean rate at a time, requests/s."""
+        shape = self.shape
+        hour = at_s % DAY_S / 3600.0
+        rate = shape.mean_rps * (1.0 + shape.wave * math.cos((hour - 14.0) / 24.0 * 2.0 * math.pi))
+        rate *= shape.night if 1.0 <= hour < 5.0 else 1.0
+        rate *= shape.step if 10.0 <= hour < 12.0 else 1.0
+        return rate * (shape.burst if self._bursts(at_s) else 1.0)
+
+    def _bursts(self, at_s: float) -> bool:
+        hour = math.floor(at_s / 3600.0)
+        chance, place = self._random(hour, 1).random(2)
+        start_s = hour * 3600.0 + place * (3600.0 - 480.0)
+        return bool(chance < 0.25) and start_s <= at_s < start_s + 480.0
+
+    def _minute(self, minute: int) -> list[Arrival]:
+        random = self._random(minute, 0)
+        start_s = minute * MINUTE_S
+        count = int(random.poisson(self.rate_rps(start_s) * MINUTE_S))
+        times = start_s + np.sort(random.random(count)) * MINUTE_S
+        inputs = self._lengths(random, count, self.shape.input_tokens, self.shape.input_sigma)
+        outputs = self._lengths(random, count, self.shape.output_tokens, self.shape.output_sigma)
+        return list(zip(times.tolist(), inputs.tolist(), outputs.tolist(), strict=True))
+
+    def _lengths(self, random: np.random.Generator, count: int, mean: float, sigma: float) -> np.ndarray:
+        drawn = random.lognormal(math.log(mean) - sigma**2 / 2.0, sigma, count)
+        return np.clip(np.rint(drawn), 1, self.shape.max_tokens).astype(int)
+
+    def _random(self, index: int, stream: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, zlib.crc32(self.key.encode()), stream, index))
