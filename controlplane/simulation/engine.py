@@ -2,8 +2,8 @@
 
 A step first gives every decoding sequence one token, then spends what is left of the token budget on prompts, in
 chunks, in order of arrival (vLLM V1's scheduler). Its duration is the replica's `StepCost`. Runs of steps in which
-nothing can change but the contexts (no prompt, no end, no lack of KV blocks) are played in closed form: contexts grow by
-one token a step, so the time of k steps is a quadratic in k.
+nothing can change but the contexts (no prompt, no end, no lack of KV blocks) are played in closed form: contexts grow
+by one token a step, so the time of k steps is a quadratic in k.
 
 A sequence that decodes is not touched each step. The engine counts decode steps; a sequence remembers the count at
 which it would have had no token yet, so that its tokens are a difference, and its end is a key in a heap.
