@@ -1,0 +1,198 @@
+"""Samples and replicas -> one target's Observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from controlplane.domain.observation import (
+    Fault,
+    FaultKind,
+    Load,
+    Observation,
+    Replica,
+    ReplicaPhase,
+    Sample,
+    VariantObservation,
+)
+from controlplane.domain.target import Role, Target, Variant
+from controlplane.observing.histograms import mean, mean_square, share_within, summary, total
+from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of the target's Ready replicas now."""
+
+    samples: Mapping[str, Sample]
+    """Fresh samples by replica."""
+    rates: Sequence[Delta]
+    """Over the last minute."""
+    mix: Sequence[Delta]
+    """Over the last five."""
+    faults: tuple[Fault, ...]
+
+
+def observe(
+    target: Target,
+    desired: Mapping[str, int],
+    replicas: Sequence[Replica],
+    samples: Sequence[Sample],
+    window: SampleWindow,
+    now_s: float,
+) -> tuple[Observation, SampleWindow]:
+    """The target at `now_s`, and the window to give the next time. `samples` are of this scrape; faults stay with them.
+
+    `desired` is `spec.replicas` by variant name; a variant that is absent from it is taken to want what exists.
+    """
+    usable = [s for s in samples if s.running is not None]
+    window = window.adding(usable, now_s)
+    seen = _seen(target, replicas, samples, window, now_s)
+    ready = [r for r in replicas if r.phase is ReplicaPhase.READY]
+    variants = tuple(_variant(target, v, desired, replicas, seen, now_s) for v in target.variants)
+    observation = Observation(
+        target=target.key,
+        at_s=now_s,
+        window_s=RATE_WINDOW_S,
+        variants=variants,
+        coverage=len(seen.samples) / len(ready) if ready else None,
+        age_s=max((now_s - s.at_s for s in seen.samples.values()), default=None),
+        load=_load(target, seen),
+        attainment=_attainment(target, seen),
+        faults=seen.faults,
+    )
+    return observation, window
+
+
+def _seen(
+    target: Target, replicas: Sequence[Replica], samples: Sequence[Sample], window: SampleWindow, now_s: float
+) -> _Seen:
+    ready = [r.name for r in replicas if r.phase is ReplicaPhase.READY]
+    faults = [fault for sample in samples for fault in sample.faults]
+    fresh: dict[str, Sample] = {}
+    for name in ready:
+        newest = window.newest(name)
+        if newest is None:
+            continue
+        age_s = now_s - newest.at_s
+        if age_s <= target.policy.max_sample_age_s:
+            fresh[name] = newest
+        else:
+            faults.append(Fault(FaultKind.STALE, name, detail=f"the newest sample is {age_s:.0f} s old"))
+    rates, resets = _deltas(window, fresh, now_s, RATE_WINDOW_S)
+    mix, _ = _deltas(window, fresh, now_s, MIX_WINDOW_S)
+    return _Seen(fresh, rates, mix, (*faults, *resets))
+
+
+def _deltas(
+    window: SampleWindow, names: Iterable[str], now_s: float, length_s: float
+) -> tuple[list[Delta], list[Fault]]:
+    answers = [delta(window, name, now_s, length_s) for name in names]
+    return [d for d, _ in answers if d is not None], [f for _, f in answers if f is not None]
+
+
+def _variant(
+    target: Target,
+    variant: Variant,
+    desired: Mapping[str, int],
+    replicas: Sequence[Replica],
+    seen: _Seen,
+    now_s: float,
+) -> VariantObservation:
+    own = [r for r in replicas if r.variant == variant.name]
+    count = {phase: sum(r.phase is phase for r in own) for phase in ReplicaPhase}
+    samples = [s for s in seen.samples.values() if s.variant == variant.name]
+    rates = [d for d in seen.rates if d.variant == variant.name]
+    waiting_since = [r.created_at_s for r in own if r.phase is ReplicaPhase.PENDING]
+    existing = count[ReplicaPhase.READY] + count[ReplicaPhase.PENDING] + count[ReplicaPhase.FAILED]
+    usages = [s.kv_usage for s in samples if s.kv_usage is not None]
+    slo = target.policy.slo
+    return VariantObservation(
+        variant=variant.name,
+        desired=desired.get(variant.name, existing),
+        ready=count[ReplicaPhase.READY],
+        pending=count[ReplicaPhase.PENDING],
+        terminating=count[ReplicaPhase.TERMINATING],
+        failed=count[ReplicaPhase.FAILED],
+        reporting=len(samples),
+        oldest_pending_s=now_s - min(waiting_since) if waiting_since else None,
+        running=_sum(s.running for s in samples),
+        waiting=_sum(s.waiting for s in samples),
+        kv_usage_mean=sum(usages) / len(usages) if usages else None,
+        kv_usage_max=max(usages, default=None),
+        kv_capacity_tokens=next((s.kv_capacity_tokens for s in samples if s.kv_capacity_tokens), None),
+        arrival_rps=_rate(rates, lambda d: d.arrivals),
+        finished_rps=_rate(rates, lambda d: d.finished),
+        prompt_tokens_per_s=_rate(rates, lambda d: d.prompt_tokens),
+        generation_tokens_per_s=_rate(rates, lambda d: d.generation_tokens),
+        step_time_s=mean(total(d.itl_s for d in rates)),
+        steps_per_s=_rate(rates, lambda d: d.iterations.count if d.iterations else None),
+        preemptions_per_s=_rate(rates, lambda d: d.preemptions),
+        ttft=summary(total(d.ttft_s for d in rates), slo.ttft_s),
+        tpot=None if variant.role is Role.PREFILL else summary(total(d.tpot_s for d in rates), slo.tpot_s),
+    )
+
+
+def _load(target: Target, seen: _Seen) -> Load | None:
+    """The offered load. Requests enter by Prefill and Both replicas; answers leave by Decode and Both."""
+    fronts, backs = _names(target, Role.DECODE), _names(target, Role.PREFILL)
+    entering = [d for d in seen.rates if d.variant in fronts]
+    rate = _rate(entering, lambda d: d.arrivals)
+    prompts = total(d.prompt_lengths for d in seen.mix if d.variant in fronts)
+    outputs = total(d.output_lengths for d in seen.mix if d.variant in backs)
+    if not (prompts and prompts.count):
+        prompts = total(s.prompt_tokens for s in seen.samples.values() if s.variant in fronts)
+    if not (outputs and outputs.count):
+        outputs = total(s.generation_tokens for s in seen.samples.values() if s.variant in backs)
+    input_tokens, output_tokens = mean(prompts), mean(outputs)
+    if rate is None or input_tokens is None or output_tokens is None or outputs is None:
+        return None
+    return Load(
+        requests_per_s=rate,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        # Lengths of prompt and answer are taken as independent; E[OSL^2] keeps the tail that a product of means loses.
+        context_tokens_weighted=output_tokens * input_tokens + mean_square(outputs) / 2.0,
+        cached_share=_cached_share([d for d in seen.mix if d.variant in fronts]),
+    )
+
+
+def _names(target: Target, other: Role) -> frozenset[str]:
+    """Names of the variants whose role is not `other`."""
+    return frozenset(v.name for v in target.variants if v.role is not other)
+
+
+def _cached_share(deltas: Sequence[Delta]) -> float:
+    known = [(d.cached_tokens, d.prompt_tokens) for d in deltas if d.cached_tokens is not None and d.prompt_tokens]
+    prompt = sum(tokens for _, tokens in known if tokens is not None)
+    return min(1.0, sum(cached for cached, _ in known) / prompt) if prompt else 0.0
+
+
+def _attainment(target: Target, seen: _Seen) -> float | None:
+    """The smaller of the two shares: requests that miss one limit are mostly those that miss the other.
+
+    Where roles are split the client's TTFT is the prefill's and then the decode side's, so the decode side's mean is
+    taken off the limit.
+    """
+    slo = target.policy.slo
+    fronts, backs = _names(target, Role.DECODE), _names(target, Role.PREFILL)
+    ttft = total(d.ttft_s for d in seen.rates if d.variant in fronts)
+    tpot = total(d.tpot_s for d in seen.rates if d.variant in backs)
+    handed = mean(total(d.ttft_s for d in seen.rates if d.variant in backs - fronts)) or 0.0
+    shares = []
+    if ttft is not None and ttft.count > 0:
+        shares.append(share_within(ttft, max(slo.ttft_s - handed, 1e-9)))
+    if tpot is not None and tpot.count > 0:
+        shares.append(share_within(tpot, slo.tpot_s))
+    return min(shares, default=None)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _rate(deltas: Sequence[Delta], what: Callable[[Delta], float | None]) -> float | None:
+    """The sum of the replicas' rates, per second; None where none is known."""
+    known = [(value, d.seconds) for d in deltas if (value := what(d)) is not None]
+    return sum(value / seconds for value, seconds in known) if known else None

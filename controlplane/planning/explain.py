@@ -1,0 +1,92 @@
+"""A tick in words: what was seen, expected, possible, chosen, refused and done. Ten lines at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from controlplane.domain.decision import RulingEffect, Tick
+from controlplane.domain.target import Mode
+
+
+def sentences(tick: Tick) -> tuple[str, ...]:
+    """The trail of one decision, a sentence a line."""
+    lines = [_seen(tick), _expected(tick), _possible(tick), _chosen(tick), *_refused(tick), _outcome(tick)]
+    lines.extend(_done(tick))
+    return tuple(line for line in lines if line)[:10]
+
+
+def _seen(tick: Tick) -> str:
+    observation = tick.inputs.observation
+    parts = [
+        f"{v.variant} {v.ready}/{v.desired} ready" + (f" ({v.pending} pending)" if v.pending else "")
+        for v in observation.variants
+    ]
+    load = observation.load
+    said = "The load is not known" if load is None else f"{load.requests_per_s:.2f} requests/s came"
+    shape = "" if load is None else f" of {load.input_tokens:.0f} tokens in and {load.output_tokens:.0f} out"
+    waiting = sum(v.waiting or 0.0 for v in observation.variants)
+    met = "" if observation.attainment is None else f"; {observation.attainment:.1%} met the SLO"
+    faults = f"; {len(observation.faults)} faults in the metrics" if observation.faults else ""
+    return f"Seen: {said}{shape}, {waiting:.0f} waited; {', '.join(parts)}{met}{faults}."
+
+
+def _expected(tick: Tick) -> str:
+    forecast = tick.inputs.forecast
+    if forecast is None:
+        return "Expected: no forecast, so only what is seen now counts."
+    rates, quantile = forecast.requests_per_s, tick.inputs.target.policy.forecast_quantile
+    return (
+        f"Expected: a peak of {rates.peak_at(quantile):.2f} requests/s at the {quantile:.0%} quantile "
+        f"({rates.peak_at(0.5):.2f} at the median) in the next {forecast.horizon_s:.0f} s, by {rates.forecaster}."
+    )
+
+
+def _possible(tick: Tick) -> str:
+    if not tick.plan.capacities:
+        return ""
+    parts = [
+        f"{c.variant} {c.requests_per_s:.2f}/s (limit {c.bound}, {c.calibration:.2f} x the prior's step time)"
+        for c in tick.plan.capacities
+    ]
+    return f"Possible: one replica carries {', '.join(parts)}."
+
+
+def _chosen(tick: Tick) -> str:
+    plan = tick.plan
+    if plan.demand is None:
+        return ""
+    backlog = f", {plan.demand.backlog_rps:.2f} of it to drain the queue" if plan.demand.backlog_rps > 0 else ""
+    need = f"{plan.demand.requests_per_s:.2f} requests/s{backlog}"
+    short = "" if plan.feasible else f"; it is not enough, held by {plan.binding}"
+    cheapest = min(plan.alternatives, key=lambda a: a.usd_per_hour, default=None)
+    instead = f"; instead of {_fleet(cheapest.replicas)} ({cheapest.note})" if cheapest else ""
+    return f"Chosen: {_fleet(plan.replicas)} for {plan.usd_per_hour:.2f} $/h to carry {need}{short}{instead}."
+
+
+def _refused(tick: Tick) -> list[str]:
+    acted = [r for r in tick.decision.trail if r.effect is not RulingEffect.PASS]
+    return [f"Rule {r.rule} ({r.effect}): {r.reason}; {_fleet(r.before)} became {_fleet(r.after)}." for r in acted][:4]
+
+
+def _outcome(tick: Tick) -> str:
+    return f"Verdict: {tick.decision.reason}."
+
+
+def _done(tick: Tick) -> list[str]:
+    lines = []
+    if tick.validation is not None:
+        word = "stands" if tick.validation.allowed else "is refused"
+        lines.append(f"Checked again: the scale-down {word}, {tick.validation.reason}.")
+    moves = [
+        f"{a.variant} {a.replicas_from} -> {a.replicas_to} {a.result}" + (f" ({a.detail})" if a.detail else "")
+        for a in tick.actuations
+    ]
+    if moves:
+        lines.append(f"Done: {', '.join(moves)}.")
+    elif tick.inputs.target.policy.mode is Mode.SHADOW and tick.decision.desired != tick.decision.current:
+        lines.append("Done: nothing, the target is in Shadow.")
+    return lines
+
+
+def _fleet(replicas: Mapping[str, int]) -> str:
+    return " + ".join(f"{count} {name}" for name, count in replicas.items() if count) or "0 replicas"
