@@ -1,0 +1,147 @@
+"""The brain without its senses: samples in, decisions out. The controller, backtests and third parties drive the same
+object.
+
+It does no I/O and reads no clock; what it remembers from step to step is in the object and nowhere else. What it
+decided on is in each step's `inputs`, so that any step can be replayed without the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from controlplane.domain.decision import ColdStart, Forecast, GroupInputs, GroupOutcome, Memory, TargetInputs
+from controlplane.domain.observation import Inventory, Observation, Replica, Sample
+from controlplane.domain.ports import Fit
+from controlplane.domain.target import Target
+from controlplane.observing import SampleWindow, observe
+from controlplane.planning.cold_starts import default_cold_start
+from controlplane.planning.decision import decide
+from controlplane.planning.load_history import QUANTITIES, LoadHistory
+from forecasters.base import Forecaster
+from forecasters.history import NoHistory
+from forecasters.registry import create, restore
+from forecasters.selection import PREFERRED, fit, fit_best
+from forecasters.types import Series
+
+
+@dataclass(frozen=True, slots=True)
+class TargetView:
+    """One target as it is seen at a step. `samples` are of this step's scrape; `cold_starts` those measured so far."""
+
+    target: Target
+    desired: Mapping[str, int]
+    replicas: Sequence[Replica]
+    samples: Sequence[Sample]
+    cold_starts: Mapping[str, ColdStart] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What went into the decider at one step and what came out; targets are in the order of their keys."""
+
+    inputs: GroupInputs
+    outcome: GroupOutcome
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is remembered of one target."""
+
+    window: SampleWindow = field(default_factory=SampleWindow)
+    history: LoadHistory = field(default_factory=LoadHistory)
+    memory: Memory = field(default_factory=Memory)
+    forecasters: dict[str, Forecaster] = field(default_factory=lambda: {q: create(PREFERRED) for q in QUANTITIES})
+    fitted_at_s: float | None = None
+
+
+class GroupStepper:
+    """Steps one group of targets."""
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+        self._known: dict[str, _Known] = {}
+
+    def step(
+        self, now_s: float, views: Sequence[TargetView], inventory: Inventory, spool_writable: bool = True
+    ) -> Step:
+        """Observe, forecast and decide at `now_s` (unix seconds, not before the last step's)."""
+        ordered = sorted(views, key=lambda view: view.target.key)
+        targets = tuple(self._target_inputs(view, now_s) for view in ordered)
+        inputs = GroupInputs(self.group, now_s, targets, inventory, spool_writable)
+        outcome = decide(inputs)
+        for one, memory in zip(targets, outcome.memories, strict=True):
+            self._of(one.target.key).memory = memory
+        return Step(inputs, outcome)
+
+    def look_again(self, now_s: float, view: TargetView) -> Observation:
+        """An observation from newer samples that leaves what is remembered as it is: for the last check of a down."""
+        known = self._of(view.target.key)
+        return observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)[0]
+
+    def remember(self, target: str, memory: Memory, history: Mapping[str, Series]) -> None:
+        """Take up a target where a ledger says that it was left, unless it is known already."""
+        if target not in self._known:
+            self._known[target] = _Known(memory=memory, history=LoadHistory.of(history))
+
+    def knows(self, target: str) -> bool:
+        """Whether a target was stepped or taken up."""
+        return target in self._known
+
+    def adopt(self, new: Fit) -> None:
+        """Use the forecasters that a worker fitted, unless newer ones are in use."""
+        known = self._of(new.target)
+        if known.fitted_at_s is None or new.fitted_at_s > known.fitted_at_s:
+            known.forecasters = {q: restore(new.forecaster, new.states[q]) for q in QUANTITIES}
+            known.fitted_at_s = new.fitted_at_s
+
+    def refit(self, target: str, now_s: float, horizon_s: float) -> None:
+        """Fit here and now: what workers do for the controller, for those who have no workers."""
+        made = fit_target(target, self._of(target).history.series(), now_s, horizon_s)
+        if made is not None:
+            self.adopt(made)
+
+    def _target_inputs(self, view: TargetView, now_s: float) -> TargetInputs:
+        known = self._of(view.target.key)
+        observation, known.window = observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)
+        known.history = known.history.adding(observation.load, now_s)
+        starts = {
+            v.name: view.cold_starts.get(v.name) or default_cold_start(view.target, v) for v in view.target.variants
+        }
+        forecast = self._forecast(view.target, known, starts, now_s)
+        return TargetInputs(view.target, observation, forecast, starts, known.memory)
+
+    def _forecast(
+        self, target: Target, known: _Known, cold_starts: Mapping[str, ColdStart], now_s: float
+    ) -> Forecast | None:
+        """The load over one cold start and one interval: what is asked for now is Ready no sooner."""
+        horizon_s = horizon(target, cold_starts)
+        made = {}
+        for quantity, series in known.history.series().items():
+            forecaster = known.forecasters[quantity]
+            try:
+                forecaster.update(series)
+            except NoHistory:
+                return None
+            made[quantity] = forecaster.predict(now_s, horizon_s)
+        if not made:
+            return None
+        return Forecast(target.key, now_s, horizon_s, **made, fitted_at_s=known.fitted_at_s)
+
+    def _of(self, target: str) -> _Known:
+        return self._known.setdefault(target, _Known())
+
+
+def horizon(target: Target, cold_starts: Mapping[str, ColdStart]) -> float:
+    """Seconds to look ahead: the slowest variant's cold start (its 90th percentile) and one interval."""
+    return max(start.p90_s for start in cold_starts.values()) + target.policy.interval_s
+
+
+def fit_target(target: str, history: Mapping[str, Series], now_s: float, horizon_s: float) -> Fit | None:
+    """The best forecaster of the request rate, fitted to each quantity; None where there is no history yet."""
+    try:
+        best = fit_best(history["requests_per_s"], horizon_s)
+        states = {q: fit(best.name, history[q]) for q in QUANTITIES}
+    except (KeyError, NoHistory):
+        return None
+    return Fit(target, now_s, best.name, states, best.losses)

@@ -1,0 +1,40 @@
+"""Cold starts as they are measured: from a replica's creation to Ready, by variant."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+
+from controlplane.domain.decision import ColdStart
+from controlplane.domain.observation import Replica
+
+LATEST = 50
+"""Cold starts that are kept per variant: images and models change."""
+
+
+class ColdStartLog:
+    """Collects them from replicas as a cluster reports them; those that were there at the start had none to measure."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+
+    def note(self, replicas: Iterable[Replica]) -> None:
+        """Measure those that became Ready since the last time."""
+        for replica in replicas:
+            if replica.ready_at_s is not None and replica.name not in self._seen:
+                self._seen.add(replica.name)
+                if replica.ready_at_s > replica.created_at_s:
+                    self._seconds[replica.variant].append(replica.ready_at_s - replica.created_at_s)
+
+    def measured(self) -> dict[str, ColdStart]:
+        """By variant; a variant without one is absent."""
+        return {variant: summarise(seconds[-LATEST:]) for variant, seconds in self._seconds.items()}
+
+
+def summarise(seconds: list[float]) -> ColdStart:
+    """Median and 90th percentile of measured cold starts."""
+    p50, p90 = (float(v) for v in np.percentile(seconds, (50, 90)))
+    return ColdStart(p50, p90, len(seconds))
