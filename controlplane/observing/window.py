@@ -93,7 +93,9 @@ def delta(window: SampleWindow, replica: str, now_s: float, length_s: float) -> 
     if base is None:
         if started_s is None or started_s < newest.at_s - 2.0 * MIX_WINDOW_S:
             return None, None
-        base = Sample(replica, newest.variant, min(started_s, newest.at_s - 1.0), running=0.0, waiting=0.0)
+        # An engine that is younger than the window took nothing in the window's rest: its rate is over the whole of it.
+        since_s = min(started_s, newest.at_s - length_s)
+        base = Sample(replica, newest.variant, since_s, running=0.0, waiting=0.0)
         base = replace(base, **dict.fromkeys(_COUNTERS, 0.0))  # type: ignore[arg-type]
     if newest.at_s <= base.at_s:
         return None, None

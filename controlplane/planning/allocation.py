@@ -9,7 +9,7 @@ replays agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -25,6 +25,9 @@ NODE_LIMIT = 20_000
 """Branch-and-bound nodes; groups of dozens of variants need a few hundred."""
 SHORT_PRICE = 100.0
 """Price of a request/s that is not carried, in multiples of the dearest way to carry it."""
+DOWN_MARGIN = 0.15
+"""A smaller fleet must carry so much more than the demand: the relative error of a minute's rate at a few requests/s. A
+replica given up for less would be started again, and pay its cold start, within minutes."""
 SECONDS_PER_HOUR = 3600.0
 
 
@@ -58,15 +61,31 @@ class Ask:
         return next((c.requests_per_s for c in self.capacities if c.variant == variant.name), 0.0)
 
 
+_Solution = Mapping[tuple[str, str], int]
+"""Replicas by (target key, variant name)."""
+
+
 def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
-    """One plan per ask, in order."""
-    program = _Program(asks, inventory)
-    solution = program.solve()
+    """One plan per ask, in order. A target whose fleet would shrink is solved once more for `DOWN_MARGIN` more
+    demand, so that what goes down need not come up again with the next ripple."""
+    solution = _Program(asks, inventory).solve()
+    shrinking = {ask.inputs.target.key for ask in asks if _shrinks(ask, solution)}
+    if shrinking:
+        solution = _Program(
+            [_with_margin(a) if a.inputs.target.key in shrinking else a for a in asks], inventory
+        ).solve()
     return tuple(_plan(ask, solution, inventory, asks) for ask in asks)
 
 
-_Solution = Mapping[tuple[str, str], int]
-"""Replicas by (target key, variant name)."""
+def _shrinks(ask: Ask, solution: _Solution) -> bool:
+    return any(solution[ask.inputs.target.key, v.name] < ask.current(v) for v in ask.inputs.target.variants)
+
+
+def _with_margin(ask: Ask) -> Ask:
+    if ask.demand is None:
+        return ask
+    more = replace(ask.demand, requests_per_s=ask.demand.requests_per_s * (1.0 + DOWN_MARGIN))
+    return replace(ask, demand=more)
 
 
 class _Program:

@@ -126,7 +126,8 @@ def _remember(now_s: float, ask: Ask, plan: Plan, decision: Decision, known: dic
         return memory
     recommendations = memory.recommendations
     if not recommendations:
-        # As HPA does: before the first recommendation there is the fleet as it was found.
+        # The fleet as it was found counts as recommended, so that a new controller watches a whole window before a
+        # down.
         recommendations = (Recommendation(now_s, dict(decision.current)),)
     recommendations = (*recommendations, Recommendation(now_s, dict(plan.replicas)))
     moved = ((n, r - decision.current.get(n, 0)) for n, r in decision.desired.items())

@@ -158,6 +158,9 @@ class StabilizationRule:
     @staticmethod
     def _window(case: Case, name: str, length_s: float) -> list[int]:
         recommendations = case.inputs.memory.recommendations
+        if not recommendations and length_s > 0:
+            # As HPA does: before the first recommendation there is the fleet as it was found.
+            return [case.current[name]] if name in case.current else []
         return [r.replicas[name] for r in recommendations if r.at_s > case.now_s - length_s and name in r.replicas]
 
 
