@@ -1,0 +1,19 @@
+"""Runs the API under uvicorn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import uvicorn
+
+from controlplane.api.app import create_app
+from controlplane.domain.ports import Clock
+
+SHUTDOWN_S = 2
+"""Real seconds for requests under way; event streams never end by themselves."""
+
+
+def run(host: str, port: int, database_url: str, clock: Clock, web_dir: Path | None) -> None:
+    """Serve until a signal."""
+    app = create_app(database_url, clock, web_dir)
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_S)

@@ -1,0 +1,53 @@
+"""Connections: made late, checked before use, and turned into `LedgerUnavailable` where the database is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from controlplane.domain.ports import LedgerUnavailable
+
+CONNECT_TIMEOUT_S = 3
+"""Real seconds: a tick does not wait longer for a database that is away."""
+STATEMENT_TIMEOUT_MS = 10_000
+"""A statement that needs longer is a mistake, and must not hold the loop or a page up."""
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for that URL; connects at the first use. Its sessions are in UTC."""
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+        },
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction, committed at the end of the block.
+
+    Raises:
+        LedgerUnavailable: if the database does not answer.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise LedgerUnavailable(_words(error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise LedgerUnavailable(_words(error)) from error
+        raise
+
+
+def _words(error: Exception) -> str:
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,38 @@
+"""Alembic, from wherever Tidegate is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+import migrations
+from controlplane.store.engine import transaction
+
+
+def configuration(url: str) -> Config:
+    """Alembic's configuration for that database and the packaged migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def upgrade(url: str) -> None:
+    """Bring the database to the newest schema; does nothing where it is there already."""
+    command.upgrade(configuration(url), "head")
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the database has the newest schema.
+
+    Raises:
+        LedgerUnavailable: if it does not answer.
+    """
+    newest = ScriptDirectory.from_config(configuration("")).get_current_head()
+    with transaction(engine) as connection:
+        return MigrationContext.configure(connection).get_current_revision() == newest

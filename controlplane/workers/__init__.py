@@ -1,0 +1,1 @@
+"""Celery: what takes longer than a tick may. What does not belong here: moving replicas."""

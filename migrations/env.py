@@ -1,0 +1,23 @@
+"""Alembic's entry: online against the configured URL, or offline as SQL."""
+
+from __future__ import annotations
+
+import os
+
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+from controlplane.store.tables import metadata
+
+config = context.config
+url = config.get_main_option("sqlalchemy.url") or os.environ.get("TIDEGATE_DATABASE_URL", "")
+
+if context.is_offline_mode():
+    context.configure(url=url, target_metadata=metadata, literal_binds=True, compare_type=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+        context.configure(connection=connection, target_metadata=metadata, compare_type=True)
+        with context.begin_transaction():
+            context.run_migrations()
