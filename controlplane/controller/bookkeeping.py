@@ -1,0 +1,132 @@
+"""What the loop keeps and takes up again: the ledger, when it answers. A ledger that is away never stops a tick."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from controlplane.domain.decision import ColdStart, Memory, Tick
+from controlplane.domain.observation import Replica, ReplicaPhase
+from controlplane.domain.ports import Clock, ClusterState, IntentLog, Ledger, LedgerUnavailable
+from controlplane.domain.target import Target
+from controlplane.planning.load_history import BIN_S, MAX_BINS
+from controlplane.planning.replay import memories_after
+from controlplane.planning.stepper import GroupStepper
+
+FITS_EVERY_REAL_S = 5.0
+"""Real seconds between looks for new fits and cold starts: workers make them every few tens of seconds."""
+BACK_OFF_REAL_S = 5.0
+"""Real seconds to leave a ledger alone that did not answer: each try may cost the tick its connect timeout."""
+DRAIN_BATCH = 200
+"""Ticks per transaction when the spool is drained after an outage."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Bookkeeping:
+    """Reads and writes of the ledger around a tick. `real_s` gives real seconds."""
+
+    ledger: Ledger
+    clock: Clock
+    real_s: Callable[[], float]
+    failures: int = 0
+    _measured: Mapping[str, Mapping[str, ColdStart]] = field(default_factory=dict)
+    _memories: dict[str, Memory] | None = None
+    _kept_replicas: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _saved_targets: dict[str, Target] = field(default_factory=dict)
+    _read_at_s: float | None = None
+    _away_until_s: float = 0.0
+    _was_away: bool = False
+
+    def cold_starts(self, target: Target) -> Mapping[str, ColdStart]:
+        """Measured cold starts of a target by variant."""
+        return self._measured.get(target.key, {})
+
+    async def before(self, state: ClusterState, stepper: Callable[[str], GroupStepper]) -> None:
+        """Mirror targets, keep cold starts, take up memories and fits: what the coming tick will look at."""
+        if self.real_s() < self._away_until_s:
+            return
+        try:
+            await asyncio.to_thread(self._save_targets, state)
+            await asyncio.to_thread(self._save_cold_starts, state)
+            await asyncio.to_thread(self._take_up, state, stepper)
+            await asyncio.to_thread(self._read, state, stepper)
+        except LedgerUnavailable as error:
+            self._note_away(error)
+
+    async def after(self, spool: IntentLog) -> None:
+        """Bring to the ledger, in order, what the spool holds."""
+        if self.real_s() < self._away_until_s:
+            return
+        try:
+            while batch := spool.pending()[:DRAIN_BATCH]:
+                await asyncio.to_thread(self._append, batch)
+                spool.acknowledge([tick.id for tick in batch])
+        except LedgerUnavailable as error:
+            self._note_away(error)
+            return
+        if self._was_away:
+            self._was_away = False
+            _log.warning("the ledger is back; nothing was lost")
+
+    def _append(self, ticks: list[Tick]) -> None:
+        self.ledger.append(ticks)
+        self.ledger.save_forecasts([t.inputs.forecast for t in ticks if t.inputs.forecast is not None])
+
+    def _note_away(self, error: LedgerUnavailable) -> None:
+        self._away_until_s = self.real_s() + BACK_OFF_REAL_S
+        if not self._was_away:
+            _log.error("the ledger is away, ticks wait in the spool: %s", error)
+        self._was_away = True
+
+    def _save_targets(self, state: ClusterState) -> None:
+        """Only those that changed: a mirror of what stays the same is not news."""
+        changed = [t for t in state.targets if self._saved_targets.get(t.key) != t]
+        self.ledger.save_targets(changed, self.clock.now_s())
+        self._saved_targets.update((t.key, t) for t in changed)
+
+    def _save_cold_starts(self, state: ClusterState) -> None:
+        for key, replicas in state.replicas.items():
+            for replica in replicas:
+                if replica.name not in self._kept_replicas[key] and _was_cold(replica):
+                    assert replica.ready_at_s is not None
+                    self.ledger.save_cold_start(
+                        key, replica.variant, replica.name, replica.created_at_s, replica.ready_at_s
+                    )
+                    self._kept_replicas[key].add(replica.name)
+            self._kept_replicas[key] &= {replica.name for replica in replicas}
+
+    def _take_up(self, state: ClusterState, stepper: Callable[[str], GroupStepper]) -> None:
+        """A target that this process has not stepped yet goes on where the ledger says that it was left."""
+        fresh = [t for t in state.targets if not stepper(t.group).knows(t.key)]
+        if not fresh:
+            return
+        if self._memories is None:
+            self._memories = memories_after(list(self.ledger.last_ticks().values()))
+        since_s = self.clock.now_s() - MAX_BINS * BIN_S
+        for target in fresh:
+            history = self.ledger.load_history(target.key, since_s)
+            stepper(target.group).remember(target.key, self._memories.get(target.key, Memory()), history)
+
+    def _read(self, state: ClusterState, stepper: Callable[[str], GroupStepper]) -> None:
+        if self._read_at_s is not None and self.real_s() < self._read_at_s + FITS_EVERY_REAL_S:
+            return
+        self._measured = self.ledger.cold_starts()
+        fits = self.ledger.fits()
+        for target in state.targets:
+            if target.key in fits:
+                stepper(target.group).adopt(fits[target.key])
+        self._read_at_s = self.real_s()
+
+
+def _was_cold(replica: Replica) -> bool:
+    """Whether its cold start was seen: a replica that was Ready at once tells nothing."""
+    return (
+        replica.phase is ReplicaPhase.READY
+        and replica.ready_at_s is not None
+        and replica.ready_at_s > replica.created_at_s
+    )

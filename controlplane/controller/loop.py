@@ -1,0 +1,204 @@
+"""One tick, and the loop around it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from controlplane.controller import collector
+from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.domain.decision import Actuation, ActuationResult, Decision, Tick, Validation, Verdict
+from controlplane.domain.ports import (
+    Actuator,
+    Clock,
+    Cluster,
+    ClusterState,
+    ClusterUnavailable,
+    IntentLog,
+    Scraper,
+    SpoolUnavailable,
+)
+from controlplane.domain.target import Mode, Target, Variant
+from controlplane.planning import sentences, validate
+from controlplane.planning.stepper import GroupStepper, Step, TargetView
+
+SHORTEST_TICK_REAL_S = 1.0
+"""Real seconds from tick to tick at least: a fast clock must not turn the loop into a storm of requests."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Ports:
+    """Everything outside that the loop touches. `real_s` gives real seconds, for durations and the shortest tick."""
+
+    clock: Clock
+    cluster: Cluster
+    scraper: Scraper
+    actuator: Actuator
+    spool: IntentLog
+    books: Bookkeeping
+    real_s: Callable[[], float]
+
+
+@dataclass(slots=True)
+class Controller:
+    """Ticks every group of targets that the cluster holds."""
+
+    ports: Ports
+    steppers: dict[str, GroupStepper] = field(default_factory=dict)
+    _told: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Problems that were reported, so that each is written once."""
+
+    async def run(self, leading: asyncio.Event) -> None:
+        """Tick while we lead, until cancelled."""
+        while True:
+            await leading.wait()
+            began_s = self.ports.real_s()
+            interval_s = await self._guarded_tick()
+            spent_s = self.ports.real_s() - began_s
+            wait_s = max(interval_s / self.ports.clock.speed, SHORTEST_TICK_REAL_S) - spent_s
+            await asyncio.sleep(max(0.0, wait_s))
+
+    async def _guarded_tick(self) -> float:
+        """One tick whose failure is logged and never ends the loop; returns seconds of the clock to the next one."""
+        try:
+            return await self.tick_all()
+        except ClusterUnavailable as error:
+            _log.warning("no tick: %s", error)
+        except Exception:  # noqa: BLE001 (the loop's edge: whatever it is, the next tick tries again)
+            self.ports.books.failures += 1
+            _log.exception("a tick failed (%d so far)", self.ports.books.failures)
+        return SHORTEST_TICK_REAL_S * self.ports.clock.speed
+
+    async def tick_all(self) -> float:
+        """One tick of every group; returns the shortest interval that a target asks for.
+
+        Raises:
+            ClusterUnavailable: if the cluster cannot be read.
+        """
+        state = await self.ports.cluster.state()
+        await self._report_problems(state)
+        by_group = collector.groups(state)
+        await self.ports.books.before(state, self._stepper)
+        for group, targets in by_group.items():
+            await self.tick(group, targets, state)
+        await self.ports.books.after(self.ports.spool)
+        return min((t.policy.interval_s for targets in by_group.values() for t in targets), default=15.0)
+
+    async def tick(self, group: str, targets: Sequence[Target], state: ClusterState) -> list[Tick]:
+        """The way of one decision: observe, decide, keep the intent, validate, actuate, record, report."""
+        ports, began_s = self.ports, self.ports.real_s()
+        views = [await collector.view(ports.scraper, state, t, ports.books.cold_starts(t)) for t in targets]
+        now_s, writable = ports.clock.now_s(), ports.spool.writable()
+        step = self._stepper(group).step(now_s, views, state.inventory, writable)
+        intended = _ticks(group, step)
+        self._intend([tick for tick in intended if _moves(tick)])
+        by_key = {view.target.key: view for view in views}
+        done = [await self._carry_out(tick, by_key[tick.inputs.target.key], state) for tick in intended]
+        done = [replace(tick, duration_s=ports.real_s() - began_s) for tick in done]
+        self._record(done)
+        await asyncio.gather(*(self._report(tick) for tick in done))
+        return done
+
+    def _stepper(self, group: str) -> GroupStepper:
+        return self.steppers.setdefault(group, GroupStepper(group))
+
+    def _intend(self, ticks: Sequence[Tick]) -> None:
+        """No patch without a trace, but for ups: users must not wait for a full disk."""
+        if not ticks:
+            return
+        try:
+            self.ports.spool.intend(ticks)
+        except SpoolUnavailable as error:
+            _log.error("an intent cannot be kept, ups go on: %s", error)
+
+    def _record(self, ticks: Sequence[Tick]) -> None:
+        try:
+            self.ports.spool.record(ticks)
+        except SpoolUnavailable as error:
+            _log.error("ticks are kept in memory alone until the ledger has them: %s", error)
+
+    async def _carry_out(self, tick: Tick, seen: TargetView, state: ClusterState) -> Tick:
+        """Validate a down, then patch what changed; in Shadow nothing is touched."""
+        target, decision = tick.inputs.target, tick.decision
+        if not _moves(tick):
+            return tick
+        if target.policy.mode is not Mode.LIVE:
+            return tick
+        validation = await self._validate(tick, seen) if _goes_down(decision) else None
+        actuations = []
+        for variant in target.variants:
+            before, after = decision.current[variant.name], decision.desired[variant.name]
+            if before == after:
+                continue
+            if validation is not None and not validation.allowed and after < before:
+                actuations.append(Actuation(variant.name, before, after, ActuationResult.REFUSED, validation.reason))
+            else:
+                actuations.append(await self._patch(target, variant, before, after, seen, state))
+        return replace(tick, validation=validation, actuations=tuple(actuations))
+
+    async def _validate(self, tick: Tick, seen: TargetView) -> Validation:
+        """Look once more, at this moment, before anything goes down."""
+        target = tick.inputs.target
+        pages = await self.ports.scraper.scrape(target, seen.replicas)
+        again = replace(seen, samples=collector.samples(pages))
+        newest = self._stepper(tick.group).look_again(self.ports.clock.now_s(), again)
+        return validate(tick.decision, tick.inputs, tick.plan, newest)
+
+    async def _patch(
+        self, target: Target, variant: Variant, before: int, after: int, seen: TargetView, state: ClusterState
+    ) -> Actuation:
+        version = state.resource_versions.get(target.key, {}).get(variant.name)
+        first = collector.idlest_first(seen.samples, variant.name)[: before - after] if after < before else []
+        return await self.ports.actuator.apply(target, variant, before, after, version, first)
+
+    async def _report(self, tick: Tick) -> None:
+        observation = tick.inputs.observation
+        ready = sum(v.ready for v in observation.variants)
+        await self.ports.actuator.report(
+            tick.inputs.target, tick.decision, tick.decision.reason, observation.attainment, ready
+        )
+        if tick.decision.verdict in (Verdict.UP, Verdict.DOWN):
+            _log.info("%s\n  %s", tick.inputs.target.key, "\n  ".join(sentences(tick)))
+
+    async def _report_problems(self, state: ClusterState) -> None:
+        for problem in state.problems:
+            words = f"{problem.field}: {problem.message}"
+            if self._told.get((problem.namespace, problem.name)) != words:
+                self._told[problem.namespace, problem.name] = words
+                _log.warning("%s/%s is not planned: %s", problem.namespace, problem.name, words)
+                await self.ports.actuator.report_problem(problem)
+
+
+def _ticks(group: str, step: Step) -> list[Tick]:
+    """The step as the ledger's rows, before anything was done."""
+    inputs, outcome, together = step.inputs, step.outcome, uuid4().hex
+    return [
+        Tick(
+            id=uuid4().hex,
+            group_tick_id=together,
+            group=group,
+            at_s=inputs.now_s,
+            planner_version=outcome.planner_version,
+            inputs=one,
+            inventory=inputs.inventory,
+            spool_writable=inputs.spool_writable,
+            plan=plan,
+            decision=decision,
+            validation=None,
+            actuations=(),
+        )
+        for one, plan, decision in zip(inputs.targets, outcome.plans, outcome.decisions, strict=True)
+    ]
+
+
+def _moves(tick: Tick) -> bool:
+    return tick.decision.desired != tick.decision.current
+
+
+def _goes_down(decision: Decision) -> bool:
+    return any(after < decision.current.get(name, after) for name, after in decision.desired.items())

@@ -1,0 +1,56 @@
+"""Puts the real adapters together and runs the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+
+from controlplane.adapters.clock import clock_from_anchor, monotonic_s
+from controlplane.adapters.http_scraper import HttpScraper
+from controlplane.adapters.kube_actuator import KubernetesActuator
+from controlplane.adapters.kube_cluster import KubernetesCluster
+from controlplane.adapters.kube_http import KubeHttp
+from controlplane.adapters.kube_lease import Lease
+from controlplane.adapters.spool import FileSpool
+from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.loop import Controller, Ports
+from controlplane.settings import Settings
+from controlplane.store.ledger import PostgresLedger
+
+LEASE_NAMESPACE = "default"
+
+_log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Lead and tick until cancelled.
+
+    Raises:
+        ClusterUnavailable: if there is no way into a cluster.
+        SpoolUnavailable: if what the spool still holds cannot be read.
+    """
+    clock = clock_from_anchor(settings.clock_path)
+    ledger = PostgresLedger(settings.database_url)
+    spool = FileSpool(settings.spool_dir)
+    async with KubeHttp(settings.kubeconfig) as http, HttpScraper(clock) as scraper:
+        ports = Ports(
+            clock=clock,
+            cluster=KubernetesCluster(http),
+            scraper=scraper,
+            actuator=KubernetesActuator(http, clock),
+            spool=spool,
+            books=Bookkeeping(ledger, clock, monotonic_s),
+            real_s=monotonic_s,
+        )
+        lease = Lease(http, LEASE_NAMESPACE, socket.gethostname())
+        holding = asyncio.create_task(lease.hold())
+        _log.info("waiting for the lease")
+        try:
+            await Controller(ports).run(lease.leading)
+        finally:
+            holding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await holding
+            ledger.close()

@@ -1,0 +1,174 @@
+"""The data directory: who runs in it, where its clock stands, and who may have been left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import platformdirs
+
+from controlplane.embedded.children import StartError
+
+ROOT_DATA_DIR = Path("/var/lib/tidegate")
+"""Where root keeps its data: PostgreSQL runs as `nobody`, who cannot reach a home of root's."""
+
+
+def default_data_dir() -> Path:
+    """`TIDEGATE_DATA_DIR`, or the usual place for a user's data."""
+    chosen = os.environ.get("TIDEGATE_DATA_DIR")
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    return ROOT_DATA_DIR if os.geteuid() == 0 else Path(platformdirs.user_data_dir("tidegate"))
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where everything is in a data directory."""
+
+    root: Path
+
+    @property
+    def run(self) -> Path:
+        """Files of the present run."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log per child."""
+        return self.root / "logs"
+
+    @property
+    def clock(self) -> Path:
+        """The clock's anchor, for every child."""
+        return self.run / "clock.json"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The simulated cluster's kubeconfig."""
+        return self.run / "kubeconfig"
+
+    @property
+    def connection(self) -> Path:
+        """The database's URL and the API's, for commands beside the run."""
+        return self.run / "connection.json"
+
+    def make(self) -> None:
+        """Make the directories.
+
+        Raises:
+            StartError: if they cannot be made.
+        """
+        try:
+            for path in (self.root, self.run, self.logs):
+                path.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o755)  # PostgreSQL may run as somebody else; what is secret has a mode of its own
+        except OSError as error:
+            raise StartError(
+                f"the data directory {self.root} cannot be used: {error}. Choose another: --data-dir"
+            ) from error
+
+
+class Lock:
+    """One run per data directory. The kernel lets go of it when the process ends, however it ends."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._path = paths.root / "lock"
+        self._file: IO[str] | None = None
+
+    def take(self, url: str) -> str:
+        """Take it; returns a word about a run before that did not end properly, or nothing.
+
+        Raises:
+            StartError: naming the process that holds it.
+        """
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _read(self._path)
+            file.close()
+            raise StartError(
+                f"Tidegate is already running in {self._path.parent} (pid {holder.get('pid', 'unknown')}, "
+                f"{holder.get('url', 'starting')}). Stop it, or choose another: --data-dir"
+            ) from None
+        before = _read(self._path)
+        self._file = file
+        self._write({"pid": os.getpid(), "url": url})
+        stale = before.get("pid")
+        return f"the run before (pid {stale}) ended without saying so; taking over" if stale else ""
+
+    def release(self) -> None:
+        """Say that this run ended properly, and let go."""
+        if self._file is not None:
+            self._write({})
+            self._file.close()
+            self._file = None
+
+    def _write(self, content: dict[str, Any]) -> None:
+        assert self._file is not None
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(json.dumps(content))
+        self._file.flush()
+
+
+class Children:
+    """The pids of a run's children, so that the next run finds those that outlived it."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._path = paths.run / "children.json"
+
+    def write(self, pids: dict[str, int]) -> None:
+        """Keep them with their start times: a pid alone may be somebody else's by now."""
+        content = {name: {"pid": pid, "started": _started(pid)} for name, pid in pids.items()}
+        write_whole(self._path, json.dumps(content))
+
+    def stop_orphans(self) -> list[str]:
+        """Kill those that still run; returns their names."""
+        stopped = []
+        for name, entry in _read(self._path).items():
+            started = _started(int(entry["pid"]))
+            if started and started == entry["started"]:
+                os.kill(int(entry["pid"]), signal.SIGKILL)
+                stopped.append(name)
+        return stopped
+
+
+def saved_clock(paths: Paths) -> float | None:
+    """Where the clock stood when it was last saved; None before the first run."""
+    value = _read(paths.root / "clock-saved.json").get("virtual_at_s")
+    return float(value) if value is not None else None
+
+
+def save_clock(paths: Paths, virtual_at_s: float) -> None:
+    """Save where the clock stands: the next run goes on from there, never before."""
+    write_whole(paths.root / "clock-saved.json", json.dumps({"virtual_at_s": virtual_at_s}))
+
+
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.touch(mode)
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ps's words; empty where there is none."""
+    return subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
