@@ -21,6 +21,10 @@ PRIOR_ERRORS = 12
 PRIOR_RELATIVE_SD = 0.25
 """Spread of the prior's errors, relative to the level: request rates move by about a quarter within a cold start."""
 
+LEAST_SHARE = 0.25
+"""The root is taken of no less than this share of the mean level. An error made far below it is a change, not noise:
+without the floor, a jump from nought to ten is foreseen at ten as one to a thousand."""
+
 
 def quantile_forecast(
     name: str,
@@ -37,8 +41,9 @@ def quantile_forecast(
     """
     known = ~(np.isnan(past_actuals) | np.isnan(past_paths)).any(axis=1)
     paths, actuals = past_paths[known][-MAX_ORIGINS:], past_actuals[known][-MAX_ORIGINS:]
-    steps = [_quantiles(float(path[h]), _scaled(actuals[:, h], paths[:, h]), levels) for h in range(len(path))]
-    peak = _quantiles(float(path.max()), _scaled(actuals.max(axis=1), paths.max(axis=1)), levels)
+    floor = max(LEAST_SHARE * float(actuals.mean()) if actuals.size else 0.0, _LEAST)
+    steps = [_quantiles(float(path[h]), actuals[:, h], paths[:, h], floor, levels) for h in range(len(path))]
+    peak = _quantiles(float(path.max()), actuals.max(axis=1), paths.max(axis=1), floor, levels)
     # The maximum of a window is never below any of its bins, whatever the errors' sampling says.
     highest = np.maximum(peak, np.max(steps, axis=0))
     return QuantileForecast(
@@ -51,17 +56,14 @@ def quantile_forecast(
     )
 
 
-def _scaled(actuals: Floats, points: Floats) -> Floats:
-    return np.asarray((actuals - points) / np.sqrt(np.maximum(points, _FLOOR)))
+_LEAST = 1e-9
+"""The floor of a history of noughts, in any unit, so that nothing is divided by nought."""
 
 
-_FLOOR = 1e-3
-"""Below this level (requests or tokens a second) the root is of this level, so that nothing is divided by nought."""
-
-
-def _quantiles(point: float, scaled_errors: Floats, levels: tuple[float, ...]) -> Floats:
-    root = np.sqrt(max(point, _FLOOR))
+def _quantiles(point: float, actuals: Floats, points: Floats, floor: float, levels: tuple[float, ...]) -> Floats:
+    root = np.sqrt(max(point, floor))
     places = (np.arange(PRIOR_ERRORS) + 0.5) / PRIOR_ERRORS
-    prior = np.array([NormalDist().inv_cdf(p) for p in places]) * PRIOR_RELATIVE_SD * point / root
-    errors = np.concatenate((prior, scaled_errors))
-    return np.asarray(np.maximum(point + root * np.quantile(errors, levels), 0.0))
+    prior = np.array([NormalDist().inv_cdf(p) for p in places]) * PRIOR_RELATIVE_SD * point
+    scaled = (actuals - points) / np.sqrt(np.maximum(points, floor))
+    errors = np.concatenate((prior, root * scaled))
+    return np.asarray(np.maximum(point + np.quantile(errors, levels), 0.0))

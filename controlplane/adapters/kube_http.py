@@ -81,6 +81,10 @@ class KubeHttp:
         """POST, as field manager `tidegate`."""
         return await self._request("POST", path, {"fieldManager": FIELD_MANAGER}, body, "application/json")
 
+    async def put(self, path: str, body: Json) -> Json:
+        """PUT; a resourceVersion in the body is a precondition."""
+        return await self._request("PUT", path, {"fieldManager": FIELD_MANAGER}, body, "application/json")
+
     async def _request(
         self, method: str, path: str, query: Mapping[str, str], body: Json | None, content_type: str
     ) -> Json:

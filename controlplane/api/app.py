@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -67,9 +68,13 @@ def _moment(value: str | None, field: str) -> float | None:
     if value is None:
         return None
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
         pass
+    else:
+        if not math.isfinite(number):
+            raise bad_value(field, value, "a finite number of unix seconds")
+        return number
     try:
         moment = datetime.fromisoformat(value.replace(" ", "+"))
     except ValueError:

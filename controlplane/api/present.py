@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from controlplane.api.views import (
     Fleet,
@@ -27,7 +28,6 @@ def fleet(rows: Sequence[TargetRow], clock: Clock) -> Fleet:
     """The fleet page."""
     summaries = tuple(target_summary(row) for row in rows)
     variants = [v for s in summaries for v in s.variants]
-    rates = [s.requests_per_s for s in summaries if s.requests_per_s is not None]
     met = [(s.attainment, s.requests_per_s) for s in summaries]
     weighed = [(share, rate) for share, rate in met if share is not None and rate]
     totals = FleetTotals(
@@ -35,13 +35,22 @@ def fleet(rows: Sequence[TargetRow], clock: Clock) -> Fleet:
         speed=clock.speed,
         newest_tick_at_s=max((s.at_s for s in summaries if s.at_s is not None), default=None),
         targets=len(summaries),
-        requests_per_s=sum(rates) if rates else None,
-        ready=sum(v.ready or 0 for v in variants),
-        desired=sum(v.desired or 0 for v in variants),
-        usd_per_hour=sum(s.usd_per_hour or 0.0 for s in summaries),
+        requests_per_s=_known_sum(s.requests_per_s for s in summaries),
+        ready=_known_sum(v.ready for v in variants),
+        desired=_known_sum(v.desired for v in variants),
+        usd_per_hour=_known_sum(s.usd_per_hour for s in summaries),
         attainment=sum(s * r for s, r in weighed) / sum(r for _, r in weighed) if weighed else None,
     )
     return Fleet(totals, summaries)
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _known_sum(values: Iterable[_Number | None]) -> _Number | None:
+    """The sum of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known else None
 
 
 def target_summary(row: TargetRow) -> TargetSummary:

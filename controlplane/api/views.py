@@ -10,7 +10,8 @@ from controlplane.domain.target import CapacityType, Mode, Role, Slo
 
 @dataclass(frozen=True, slots=True)
 class VariantStatus:
-    """One variant of a target at its newest tick. `desired` is what the decision asks for; None where unknown."""
+    """One variant of a target at its newest tick. `desired` is what the cluster was told to want: the decision where it
+    was applied, else what it wanted before. None where unknown."""
 
     name: str
     role: Role
@@ -69,9 +70,10 @@ class FleetTotals:
     newest_tick_at_s: float | None
     targets: int
     requests_per_s: float | None
-    ready: int
-    desired: int
-    usd_per_hour: float
+    ready: int | None
+    """None before the first tick, as the others."""
+    desired: int | None
+    usd_per_hour: float | None
     attainment: float | None
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 
-from controlplane.adapters.clock import clock_from_anchor, monotonic_s
+from controlplane.adapters.clock import clock_from_anchor, monotonic_s, real_now_s
 from controlplane.adapters.http_scraper import HttpScraper
 from controlplane.adapters.kube_actuator import KubernetesActuator
 from controlplane.adapters.kube_cluster import KubernetesCluster
@@ -44,13 +43,14 @@ async def run(settings: Settings) -> None:
             books=Bookkeeping(ledger, clock, monotonic_s),
             real_s=monotonic_s,
         )
-        lease = Lease(http, LEASE_NAMESPACE, socket.gethostname())
-        holding = asyncio.create_task(lease.hold())
+        lease = Lease(http, LEASE_NAMESPACE, socket.gethostname(), real_now_s)
         _log.info("waiting for the lease")
         try:
-            await Controller(ports).run(lease.leading)
+            async with asyncio.TaskGroup() as group:
+                # If either fails the other is cancelled, and the process ends with a word: no silent half of it goes
+                # on.
+                group.create_task(lease.hold())
+                group.create_task(Controller(ports).run(lease.leading))
         finally:
-            holding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await holding
+            await lease.release()
             ledger.close()

@@ -233,6 +233,8 @@ def _alternatives(ask: Ask, cost: float, chosen: Mapping[str, int]) -> tuple[Alt
         usd = fleet_usd(variants, replicas)
         over = [f"maxReplicas {v.max_replicas} of {v.name}" for v in fleet if replicas[v.name] > v.max_replicas]
         more = f"{usd - cost:+.2f} $/h" if abs(usd - cost) >= 0.005 else "costs the same; what runs was kept"
+        if usd < cost - 0.005:
+            more += f", but what shrinks must carry {DOWN_MARGIN:.0%} more, or a cold start is not worth it"
         found.append(Alternative(replicas, usd, f"breaks {', '.join(over)}" if over else more))
     return tuple(found)
 
