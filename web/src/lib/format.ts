@@ -1,0 +1,45 @@
+/** What is not known is a dash, never a zero. */
+export const UNKNOWN = "–";
+
+type Maybe = number | null | undefined;
+
+const known = (value: Maybe): value is number => value !== null && value !== undefined && Number.isFinite(value);
+
+export const number = (value: Maybe, digits = 1) => (known(value) ? value.toFixed(digits) : UNKNOWN);
+
+export const rate = (value: Maybe) => (known(value) ? `${value.toFixed(value < 10 ? 2 : 1)} req/s` : UNKNOWN);
+
+export const share = (value: Maybe, digits = 1) => (known(value) ? `${(value * 100).toFixed(digits)} %` : UNKNOWN);
+
+export const dollarsPerHour = (value: Maybe) => (known(value) ? `$${value.toFixed(2)}/h` : UNKNOWN);
+
+/** Seconds in the unit that reads best. */
+export function seconds(value: Maybe): string {
+  if (!known(value)) return UNKNOWN;
+  if (value < 1) return `${(value * 1000).toFixed(value < 0.1 ? 1 : 0)} ms`;
+  if (value < 120) return `${value.toFixed(value < 10 ? 2 : 0)} s`;
+  return value < 7200 ? `${(value / 60).toFixed(0)} min` : `${(value / 3600).toFixed(1)} h`;
+}
+
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+
+/** Unix seconds in the viewer's time zone. */
+export const time = (atS: Maybe) => (known(atS) ? day.format(new Date(atS * 1000)) : UNKNOWN);
+
+/** Unix seconds in UTC, for tooltips. */
+export const utc = (atS: Maybe) =>
+  known(atS) ? `${new Date(atS * 1000).toISOString().replace("T", " ").slice(0, 19)} UTC` : UNKNOWN;
+
+/** `2 h100 + 1 l40s`, leaving out what there is none of. */
+export function fleet(replicas: Record<string, number>): string {
+  const parts = Object.entries(replicas).filter(([, count]) => count > 0);
+  return parts.length ? parts.map(([name, count]) => `${count} ${name}`).join(" + ") : "0 replicas";
+}
+
+/** `h100 2 → 3`, leaving out what stays. */
+export function moves(current: Record<string, number>, desired: Record<string, number>): string {
+  return Object.entries(desired)
+    .filter(([name, count]) => (current[name] ?? 0) !== count)
+    .map(([name, count]) => `${name} ${current[name] ?? 0} → ${count}`)
+    .join(", ");
+}

@@ -1,0 +1,125 @@
+import { MantineProvider } from "@mantine/core";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router";
+import { act, render, screen, waitFor, within } from "@testing-library/react";
+import { http, HttpResponse } from "msw";
+import { setupServer } from "msw/node";
+import type { ReactNode } from "react";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { LiveProvider, STALE_AFTER_MS, useLive } from "../api/live";
+import { DecisionView } from "../pages/DecisionPage";
+import { FleetPage, FleetView } from "../pages/FleetPage";
+import { detail, fleet, target } from "./fixtures";
+
+const api = setupServer();
+beforeAll(() => api.listen({ onUnhandledRequest: "error" }));
+afterEach(() => api.resetHandlers());
+afterAll(() => api.close());
+
+/** The page within everything that it needs but the network. */
+async function show(page: ReactNode) {
+  const root = createRootRoute({ component: () => page });
+  const router = createRouter({ routeTree: root, history: createMemoryHistory() });
+  const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  await act(async () => {
+    render(
+      <MantineProvider>
+        <QueryClientProvider client={queries}>
+          <RouterProvider router={router as never} />
+        </QueryClientProvider>
+      </MantineProvider>,
+    );
+  });
+}
+
+describe("fleet", () => {
+  it("has a row per target with load, replicas, verdict, reason, attainment and cost", async () => {
+    await show(<FleetView fleet={fleet()} />);
+    const row = within(screen.getByTestId("target-row"));
+    expect(row.getByRole("link", { name: "default/chat" })).toBeInTheDocument();
+    expect(row.getByText("12.3 req/s")).toBeInTheDocument();
+    expect(row.getByText("h100 2/3")).toBeInTheDocument();
+    expect(row.getByText("up")).toBeInTheDocument();
+    expect(row.getByText(/14\.20 requests\/s expected/)).toBeInTheDocument();
+    expect(row.getByText("97.0 % / 99.5 %")).toBeInTheDocument();
+    expect(row.getByText("below 99.0 %")).toBeInTheDocument();
+    expect(row.getByText("$9.90/h")).toBeInTheDocument();
+  });
+
+  it("shows a target before its first decision as unknown, not as zero", async () => {
+    const fresh = target({ requests_per_s: null, attainment: null, attainment_day: null, verdict: null, reason: null, usd_per_hour: null });
+    await show(<FleetView fleet={fleet([fresh])} />);
+    const row = within(screen.getByTestId("target-row"));
+    expect(row.getByText("waiting for the first decision")).toBeInTheDocument();
+    expect(row.getByText("– / –")).toBeInTheDocument();
+    expect(row.queryByText(/\$0/)).not.toBeInTheDocument();
+  });
+
+  it("says what to do when there is no target yet", async () => {
+    await show(<FleetView fleet={fleet([])} />);
+    expect(screen.getByText(/Waiting for the first decision/)).toBeInTheDocument();
+  });
+
+  it("asks the API, and shows its words when it refuses", async () => {
+    api.use(
+      http.get("*/api/v1/fleet", () =>
+        HttpResponse.json({ title: "The ledger is away", status: 503, detail: "PostgreSQL does not answer" }, { status: 503 }),
+      ),
+    );
+    await show(<FleetPage />);
+    expect(await screen.findByRole("alert")).toHaveTextContent("PostgreSQL does not answer");
+    api.use(http.get("*/api/v1/fleet", () => HttpResponse.json(fleet())));
+    await act(async () => screen.getByRole("button", { name: "Try again" }).click());
+    expect(await screen.findByTestId("target-row")).toBeInTheDocument();
+  });
+});
+
+describe("decision", () => {
+  it("tells its trail in words, its rules, what was not chosen and what became of it", async () => {
+    await show(<DecisionView detail={detail} />);
+    const trail = within(screen.getByTestId("trail"));
+    expect(trail.getAllByRole("listitem").map((item) => item.textContent)).toEqual(detail.sentences);
+    expect(within(screen.getByLabelText("Rules, in order")).getByText("9 h100 → 3 h100")).toBeInTheDocument();
+    expect(within(screen.getByLabelText("What was not chosen")).getByText(/maxReplicas 3/)).toBeInTheDocument();
+    expect(within(screen.getByLabelText("What was done")).getByText("conflict")).toBeInTheDocument();
+    expect(within(screen.getByLabelText("What was seen")).getAllByText("–").length).toBeGreaterThan(0);
+  });
+});
+
+describe("live", () => {
+  class Feed extends EventTarget {
+    static made: Feed;
+    constructor() {
+      super();
+      Feed.made = this;
+    }
+    close() {}
+    beat() {
+      this.dispatchEvent(new MessageEvent("heartbeat", { data: JSON.stringify({ now_s: 100, speed: 30 }) }));
+    }
+  }
+  beforeEach(() => vi.stubGlobal("EventSource", Feed));
+  afterEach(() => vi.unstubAllGlobals());
+
+  function Probe() {
+    const { stale, speed } = useLive();
+    return <p>{stale ? "stale" : `live ×${speed}`}</p>;
+  }
+
+  it("knows the clock's speed, and when it has heard nothing for too long", async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true, toFake: ["setInterval", "setTimeout", "clearInterval", "clearTimeout", "performance"] });
+    await show(
+      <LiveProvider>
+        <Probe />
+      </LiveProvider>,
+    );
+    act(() => Feed.made.beat());
+    await waitFor(() => expect(screen.getByText("live ×30")).toBeInTheDocument());
+    act(() => void vi.advanceTimersByTime(STALE_AFTER_MS + 2000));
+    expect(screen.getByText("stale")).toBeInTheDocument();
+    act(() => Feed.made.beat());
+    act(() => void vi.advanceTimersByTime(1000));
+    expect(screen.getByText("live ×30")).toBeInTheDocument();
+  });
+});
