@@ -134,7 +134,7 @@ def _apply(fleet: Fleet, scenario: Scenario, wanted: Mapping[str, Mapping[str, i
             fleet.set_replicas(workload.key, replicas, _idlest(fleet, workload.target.key, workload.variant.name))
 
 
-def _idlest(fleet: Fleet, target: str, variant: str) -> list[str]:
+def _idlest(fleet: FleetView, target: str, variant: str) -> list[str]:
     """A variant's Ready replicas, those with the fewest requests first: pod-deletion-cost does this in a cluster."""
     of_variant = (s for s in fleet.samples(target) if s.variant == variant)
     return [s.replica for s in sorted(of_variant, key=lambda s: (s.running or 0.0) + (s.waiting or 0.0))]
@@ -157,7 +157,8 @@ class _Spent:
 
 
 def _spent(fleet: Fleet, scenario: Scenario) -> _Spent:
-    meters = {w.variant.name: fleet.meters[w.key] for w in scenario.workloads}
+    # A trace is the first target's: the others have no load, and their cost is not its.
+    meters = {w.variant.name: fleet.meters[w.key] for w in scenario.workloads if w.target is scenario.targets[0]}
     return _Spent(
         variants={n: VariantResult(m.gpu_hours, m.cost_usd, m.peak_replicas) for n, m in meters.items()},
         scale_ups=sum(m.scale_ups for m in meters.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ from controlplane.simulation.vllm_page import render_page, sample_of
 
 DRAIN_S = 120.0
 """Seconds that a deleted replica may still finish what it has: terminationGracePeriodSeconds of the workloads."""
+DRAIN_CHECK_S = 1.0
+"""A draining replica is looked at on multiples of this, as a kubelet would."""
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' own alphabet of generated names: no vowels, so no words."""
 
@@ -103,6 +106,7 @@ class Fleet:
         victim = self._pods[pod]
         self._remove(victim)
         self._reconcile(victim.workload, ())
+        self._place_waiting()
 
     # What a backtest sees
 
@@ -139,7 +143,9 @@ class Fleet:
             if pod.due_at_s is not None:
                 times.append(pod.due_at_s)
             elif pod.deleted_at_s is not None:
-                times.append(pod.deleted_at_s + DRAIN_S)
+                times.append(
+                    min(pod.deleted_at_s + DRAIN_S, math.floor(self.now_s / DRAIN_CHECK_S + 1) * DRAIN_CHECK_S)
+                )
         return [t for t in times if t > self.now_s]
 
     def _serve(self, until_s: float) -> None:
@@ -159,15 +165,19 @@ class Fleet:
         freed = False
         for pod in list(self._pods.values()):
             if pod.deleted_at_s is not None:
-                engine = pod.engine
-                drained = engine is None or not (engine.running or engine.waiting)
-                if drained or self.now_s >= pod.deleted_at_s + DRAIN_S:
+                if self._drained(pod) or self.now_s >= pod.deleted_at_s + DRAIN_S:
                     self._remove(pod)
                     freed = True
             elif pod.due_at_s is not None and pod.due_at_s <= self.now_s:
                 self._make_ready(pod)
         if freed:
             self._place_waiting()
+
+    def _drained(self, pod: Pod) -> bool:
+        """Whether it has nothing left to do; looked at on whole seconds alone, so that slices of time do not matter."""
+        if self.now_s % DRAIN_CHECK_S != 0:
+            return False
+        return pod.engine is None or not (pod.engine.running or pod.engine.waiting)
 
     # Pods
 

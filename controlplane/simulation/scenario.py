@@ -116,6 +116,7 @@ def parse_scenario(text: str, source: str) -> Scenario:
     try:
         raw = _Scenario.model_validate(yaml.safe_load(text))
         targets = tuple(target_from_manifest(manifest) for manifest in raw.autoscalers)
+        _check_names(raw, targets)
         workloads = _workloads(raw, targets)
     except yaml.YAMLError as error:
         raise ScenarioError(f"scenario {source} is not YAML: {error}") from error
@@ -135,6 +136,20 @@ def parse_scenario(text: str, source: str) -> Scenario:
         workloads=workloads,
         shapes={key: traffic.to_shape() for key, traffic in raw.traffic.items()},
     )
+
+
+def _check_names(raw: _Scenario, targets: tuple[Target, ...]) -> None:
+    keys = [target.key for target in targets]
+    for key in raw.traffic:
+        if key not in keys:
+            raise ScenarioError(f"scenario {raw.name}: traffic has {key!r}; allowed: {', '.join(keys)}")
+    for name, gpus in raw.inventory.items():
+        if name not in catalog.ACCELERATORS:
+            raise ScenarioError(
+                f"scenario {raw.name}: inventory has {name!r}; allowed: {', '.join(catalog.ACCELERATORS)}"
+            )
+        if gpus < 0:
+            raise ScenarioError(f"scenario {raw.name}: inventory.{name} is {gpus}; allowed: 0 or more")
 
 
 def _workloads(raw: _Scenario, targets: tuple[Target, ...]) -> tuple[Workload, ...]:
