@@ -1,0 +1,276 @@
+"""Each rule by a table, and the decisions that they make together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlplane.domain.decision import Memory, Recommendation, RulingEffect, ScaleEvent, Verdict
+from controlplane.domain.target import (
+    Mode,
+    Override,
+    OverrideKind,
+    Policy,
+    ScalingPolicy,
+    ScalingPolicyType,
+    ScalingRules,
+    SelectPolicy,
+    Slo,
+)
+from controlplane.planning import decide, sentences, validate
+from controlplane.planning.demand import demand
+from controlplane.planning.rules import (
+    BoundsRule,
+    Case,
+    FreshnessRule,
+    OverrideRule,
+    PendingRule,
+    RateRule,
+    SpoolRule,
+    StabilizationRule,
+)
+from tests.builders import (
+    NOW_S,
+    make_forecast,
+    make_group,
+    make_inputs,
+    make_observation,
+    make_target,
+    make_tick,
+    make_variant,
+)
+
+SLO = Slo(2.0, 0.1)
+
+
+def case(
+    policy: Policy | None = None,
+    memory: Memory | None = None,
+    current: int = 4,
+    pending: int = 0,
+    coverage: float | None = 1.0,
+    rps: float | None = 5.0,
+    spool_writable: bool = True,
+    pending_age_s: float = 30.0,
+) -> Case:
+    target = make_target((make_variant(low=1, high=8),), policy)
+    seen = make_observation(
+        target, rps, {"h100": current - pending}, {"h100": pending}, coverage, pending_age_s=pending_age_s
+    )
+    inputs = make_inputs(target, seen, None, memory)
+    return Case(inputs, NOW_S, {"h100": current}, demand(inputs), spool_writable)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "rps", "proposed", "effect", "after"),
+    [
+        (1.0, 5.0, 2, RulingEffect.PASS, 2),
+        (0.5, 5.0, 2, RulingEffect.HOLD, 4),
+        (0.5, 5.0, 6, RulingEffect.PASS, 6),
+        (None, None, 2, RulingEffect.ABSTAIN, 4),
+        (1.0, None, 6, RulingEffect.ABSTAIN, 4),
+    ],
+)
+def test_freshness(coverage: float | None, rps: float | None, proposed: int, effect: RulingEffect, after: int) -> None:
+    ruling = FreshnessRule().judge(case(coverage=coverage, rps=rps), {"h100": proposed})
+    assert (ruling.effect, ruling.after) == (effect, {"h100": after})
+
+
+@pytest.mark.parametrize(
+    ("pending", "age_s", "proposed", "after"), [(1, 30.0, 2, 4), (1, 30.0, 6, 6), (0, 0.0, 2, 2), (1, 2000.0, 2, 2)]
+)
+def test_pending_replicas_hold_downs_until_their_deadline(
+    pending: int, age_s: float, proposed: int, after: int
+) -> None:
+    ruling = PendingRule().judge(case(pending=pending, pending_age_s=age_s), {"h100": proposed})
+    assert ruling.after == {"h100": after}
+
+
+def test_a_replacement_is_ready_before_what_it_replaces_goes() -> None:
+    target = make_target()
+    inputs = make_inputs(target, make_observation(target, 5.0, {"h100": 2}))
+    now = Case(inputs, NOW_S, {"h100": 2, "l40s": 0}, demand(inputs), True)
+    ruling = PendingRule().judge(now, {"h100": 0, "l40s": 3})
+    assert ruling.after == {"h100": 2, "l40s": 3}
+    assert "l40s must be Ready first" in ruling.reason
+
+
+@pytest.mark.parametrize(
+    ("recommended", "proposed", "after"),
+    [
+        ([(-100, 3)], 2, 3),  # more was wanted within the window
+        ([(-100, 9)], 2, 4),  # never above what there is
+        ([(-400, 3)], 2, 2),  # too long ago
+        ([(-100, 1)], 2, 2),
+        ([], 2, 4),  # as HPA: the fleet as it was found is the first recommendation
+        ([(-100, 3)], 7, 7),  # ups do not wait by default
+    ],
+)
+def test_stabilization(recommended: list[tuple[int, int]], proposed: int, after: int) -> None:
+    memory = Memory(recommendations=tuple(Recommendation(NOW_S + at, {"h100": n}) for at, n in recommended))
+    assert StabilizationRule().judge(case(memory=memory), {"h100": proposed}).after == {"h100": after}
+
+
+def test_stabilization_of_ups_takes_the_least_of_the_window() -> None:
+    policy = Policy(Mode.LIVE, SLO, scale_up=ScalingRules(60.0, (ScalingPolicy(ScalingPolicyType.PODS, 9, 15.0),)))
+    memory = Memory(recommendations=(Recommendation(NOW_S - 30, {"h100": 5}),))
+    assert StabilizationRule().judge(case(policy, memory), {"h100": 7}).after == {"h100": 5}
+
+
+PODS_2 = ScalingPolicy(ScalingPolicyType.PODS, 2, 60.0)
+PERCENT_50 = ScalingPolicy(ScalingPolicyType.PERCENT, 50, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("policies", "select", "events", "proposed", "after"),
+    [
+        ((PODS_2,), SelectPolicy.MAX, [], 8, 6),
+        ((PODS_2,), SelectPolicy.MAX, [(-30, 1)], 8, 5),
+        ((PODS_2,), SelectPolicy.MAX, [(-90, 1)], 8, 6),
+        ((PERCENT_50,), SelectPolicy.MAX, [], 8, 6),
+        ((PODS_2, PERCENT_50), SelectPolicy.MIN, [(-30, 1)], 8, 5),
+        ((PODS_2,), SelectPolicy.DISABLED, [], 8, 4),
+        ((PODS_2,), SelectPolicy.MAX, [], 1, 2),
+        ((PERCENT_50,), SelectPolicy.MAX, [(-30, -1)], 1, 2),
+        ((PODS_2,), SelectPolicy.DISABLED, [], 1, 4),
+    ],
+)
+def test_rates_are_hpas(
+    policies: tuple[ScalingPolicy, ...],
+    select: SelectPolicy,
+    events: list[tuple[int, int]],
+    proposed: int,
+    after: int,
+) -> None:
+    rules = ScalingRules(0.0, policies, select)
+    memory = Memory(scale_events=tuple(ScaleEvent(NOW_S + at, "h100", delta) for at, delta in events))
+    policy = Policy(Mode.LIVE, SLO, scale_up=rules, scale_down=rules)
+    assert RateRule().judge(case(policy, memory), {"h100": proposed}).after == {"h100": after}
+
+
+@pytest.mark.parametrize(("proposed", "after"), [(0, 1), (1, 1), (8, 8), (9, 8)])
+def test_bounds(proposed: int, after: int) -> None:
+    assert BoundsRule().judge(case(), {"h100": proposed}).after == {"h100": after}
+
+
+@pytest.mark.parametrize(
+    ("kind", "replicas", "expires_in_s", "proposed", "after"),
+    [
+        (OverrideKind.PIN, 5, None, 2, 5),
+        (OverrideKind.FLOOR, 3, 60.0, 2, 3),
+        (OverrideKind.FLOOR, 3, -1.0, 2, 2),
+        (OverrideKind.CEILING, 3, None, 7, 3),
+        (OverrideKind.PAUSE, None, None, 7, 4),
+        (OverrideKind.PIN, 50, None, 2, 8),
+    ],
+)
+def test_overrides(
+    kind: OverrideKind, replicas: int | None, expires_in_s: float | None, proposed: int, after: int
+) -> None:
+    expires_at_s = None if expires_in_s is None else NOW_S + expires_in_s
+    override = Override(kind, replicas, None, expires_at_s, "ana", "launch")
+    ruling = OverrideRule().judge(case(Policy(Mode.LIVE, SLO, overrides=(override,))), {"h100": proposed})
+    assert ruling.after == {"h100": after}
+    if expires_in_s is None or expires_in_s > 0:
+        assert "ana" in ruling.reason
+
+
+@pytest.mark.parametrize(("writable", "proposed", "after"), [(False, 2, 4), (False, 6, 6), (True, 2, 2)])
+def test_spool(writable: bool, proposed: int, after: int) -> None:
+    assert SpoolRule().judge(case(spool_writable=writable), {"h100": proposed}).after == {"h100": after}
+
+
+def test_a_queue_and_a_forecast_are_scaled_for() -> None:
+    target = make_target()
+    quiet = decide(make_group(make_inputs(target, make_observation(target, 5.0)))).plans[0]
+    queued = decide(make_group(make_inputs(target, make_observation(target, 5.0, waiting=3000.0)))).plans[0]
+    expected = decide(make_group(make_inputs(target, make_observation(target, 5.0), make_forecast(target, 40.0))))
+    assert quiet.demand is not None
+    assert queued.demand is not None
+    assert queued.demand.backlog_rps == pytest.approx(25.0)
+    assert queued.usd_per_hour > quiet.usd_per_hour
+    assert expected.plans[0].usd_per_hour > quiet.usd_per_hour
+    assert expected.decisions[0].verdict is Verdict.UP
+
+
+def test_mode_off_is_not_judged() -> None:
+    target = make_target(policy=Policy(Mode.OFF, SLO))
+    decision = decide(make_group(make_inputs(target, make_observation(target, 50.0)))).decisions[0]
+    assert (decision.verdict, decision.reason) == (Verdict.ABSTAIN, "abstain: mode is Off")
+
+
+def test_what_is_not_enough_names_the_bound_that_held() -> None:
+    target = make_target((make_variant(high=2),))
+    plan = decide(make_group(make_inputs(target, make_observation(target, 500.0)))).plans[0]
+    assert not plan.feasible
+    assert "maxReplicas 2 of h100" in plan.binding
+    scarce = make_target((make_variant(high=9),))
+    plan = decide(make_group(make_inputs(scarce, make_observation(scarce, 500.0)), gpus={"H100": 3})).plans[0]
+    assert plan.replicas == {"h100": 3}
+    assert "3 H100 in all" in plan.binding
+
+
+def test_a_variant_that_stays_pending_is_stocked_out_and_the_next_best_is_used() -> None:
+    target = make_target()
+    seen = make_observation(target, 30.0, {"h100": 1}, {"h100": 3}, pending_age_s=2000.0)
+    plan = decide(make_group(make_inputs(target, seen))).plans[0]
+    assert plan.replicas["h100"] == 1
+    assert plan.replicas["l40s"] > 0
+
+
+def test_targets_of_a_group_share_their_accelerators() -> None:
+    one, two = make_target((make_variant(),), name="a"), make_target((make_variant(),), name="b")
+    inputs = [make_inputs(t, make_observation(t, 30.0)) for t in (one, two)]
+    plans = decide(make_group(*inputs, gpus={"H100": 5})).plans
+    assert sum(plan.replicas["h100"] for plan in plans) <= 5
+
+
+@pytest.mark.parametrize(
+    ("newest", "allowed", "said"),
+    [
+        ({"rps": 5.0}, True, "stay carried"),
+        ({"rps": 90.0}, False, "would be carried"),
+        ({"rps": 5.0, "waiting": 40.0}, False, "the queue grew"),
+        ({"rps": None}, False, "does not say the load"),
+        ({"rps": 5.0, "coverage": 0.2}, False, "too few replicas report"),
+    ],
+)
+def test_a_down_is_checked_against_the_newest_observation(
+    newest: dict[str, float | None], allowed: bool, said: str
+) -> None:
+    target = make_target((make_variant(low=1),))
+    memory = Memory(recommendations=(Recommendation(NOW_S - 400.0, {"h100": 1}),))
+    inputs = make_inputs(target, make_observation(target, 5.0, {"h100": 4}), None, memory)
+    outcome = decide(make_group(inputs))
+    assert outcome.decisions[0].verdict is Verdict.DOWN
+    again = make_observation(target, counts={"h100": 4}, **newest)  # type: ignore[arg-type]
+    validation = validate(outcome.decisions[0], inputs, outcome.plans[0], again)
+    assert (validation.allowed, said in validation.reason) == (allowed, True)
+
+
+def test_the_trail_tells_what_was_seen_expected_chosen_and_why() -> None:
+    target = make_target()
+    inputs = make_inputs(target, make_observation(target, 30.0), make_forecast(target, 40.0))
+    tick = make_tick(inputs=make_group(inputs))
+    lines = sentences(tick)
+    assert len(lines) <= 10
+    assert [line.split(":")[0] for line in lines][:4] == ["Seen", "Expected", "Possible", "Chosen"]
+    assert "30.00 requests/s came" in lines[0]
+    assert any(line.startswith("Verdict: up") for line in lines)
+
+
+def test_what_is_learned_changes_the_capacity() -> None:
+    target = make_target((make_variant(low=1),))
+    seen = make_observation(target, 5.0)
+    slow = replace(
+        seen.variants[0], step_time_s=0.03, steps_per_s=50.0, running=20.0, kv_usage_mean=0.1, kv_capacity_tokens=4e5
+    )
+    inputs = make_inputs(target, replace(seen, variants=(slow,)))
+    memory = Memory()
+    for _ in range(40):
+        outcome = decide(make_group(replace(inputs, memory=memory)))
+        memory = outcome.memories[0]
+    assert memory.calibrations["h100"].ratio > 1.3
+    prior = decide(make_group(make_inputs(target, seen))).plans[0].capacities[0]
+    assert outcome.plans[0].capacities[0].requests_per_s < prior.requests_per_s
