@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from sqlalchemy import Engine, Integer, Row, cast, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from controlplane.domain.decision import ColdStart, Forecast, Tick
 from controlplane.domain.ports import Fit, LedgerUnavailable
@@ -124,7 +124,7 @@ class PostgresLedger:
 
     def last_ticks(self) -> dict[str, Tick]:
         """The newest tick of each target by target key."""
-        newest = select(ticks.c.target, ticks.c.body).distinct(ticks.c.target)
+        newest = select(ticks.c.target, ticks.c.body).ext(distinct_on(ticks.c.target))
         ordered = newest.order_by(ticks.c.target, ticks.c.at.desc(), ticks.c.sequence.desc())
         with transaction(self._engine) as connection:
             rows = connection.execute(ordered).all()
@@ -153,7 +153,7 @@ class PostgresLedger:
 
     def fits(self) -> dict[str, Fit]:
         """The newest fit of each target."""
-        newest = select(fits.c.target, fits.c.body).distinct(fits.c.target)
+        newest = select(fits.c.target, fits.c.body).ext(distinct_on(fits.c.target))
         ordered = newest.order_by(fits.c.target, fits.c.fitted_at.desc(), fits.c.id.desc())
         with transaction(self._engine) as connection:
             rows = connection.execute(ordered).all()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine, Row, Select, and_, case, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from controlplane.domain.decision import Tick, Verdict
 from controlplane.domain.target import Target
@@ -52,7 +53,7 @@ class Queries:
 
     def target_rows(self, now_s: float, sparkline_points: int = 60, sparkline_s: float = 3600.0) -> list[TargetRow]:
         """Every target with its newest tick, by key."""
-        newest = select(ticks.c.target, ticks.c.body).distinct(ticks.c.target)
+        newest = select(ticks.c.target, ticks.c.body).ext(distinct_on(ticks.c.target))
         newest = newest.order_by(ticks.c.target, ticks.c.at.desc(), ticks.c.sequence.desc())
         with transaction(self._engine) as connection:
             mirrored = connection.execute(select(targets.c.body).order_by(targets.c.key)).scalars().all()
