@@ -8,8 +8,12 @@ import math
 import os
 import time
 from pathlib import Path
+from typing import TypeGuard
 
 from controlplane.domain.ports import Clock
+
+
+ANCHOR_FIELDS = ("virtual_at_s", "real_at_s", "speed")
 
 
 class ClockError(ValueError):
@@ -77,7 +81,10 @@ class ManualClock:
         return self._now_s
 
     async def sleep(self, duration_s: float) -> None:
-        """Until somebody has advanced it by that much."""
+        """Until somebody has advanced it by that much; a moment that has passed already is not waited for."""
+        if duration_s <= 0:
+            await asyncio.sleep(0)
+            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._now_s + duration_s, future))
         await future
@@ -102,17 +109,26 @@ def clock_from_anchor(path: str | Path | None) -> Clock:
     """The clock that an anchor file describes; the wall's where there is no path.
 
     Raises:
-        ClockError: if the file cannot be read or a field is not a number.
+        ClockError: if the file cannot be read or a field is not a number; names both.
     """
     if path is None:
         return WallClock()
     try:
         anchor = json.loads(Path(path).read_text(encoding="utf-8"))
-        fields = [float(anchor[name]) for name in ("virtual_at_s", "real_at_s", "speed")]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        wanted = "JSON with numbers virtual_at_s, real_at_s and speed"
-        raise ClockError(f"clock anchor {path} cannot be used ({error!r}); allowed: {wanted}") from error
-    return ScaledClock(*fields)
+    except (OSError, ValueError) as error:
+        raise ClockError(f"clock anchor {path} cannot be read: {error}") from error
+    if not isinstance(anchor, dict):
+        raise ClockError(f"clock anchor {path} is {anchor!r}; allowed: an object of {', '.join(ANCHOR_FIELDS)}")
+    values = [anchor.get(name) for name in ANCHOR_FIELDS]
+    for name, value in zip(ANCHOR_FIELDS, values, strict=True):
+        if not _is_number(value) or (name == "speed" and value <= 0):
+            allowed = "a positive number" if name == "speed" else "a number of unix seconds"
+            raise ClockError(f"clock anchor {path}: {name} is {value!r}; allowed: {allowed}")
+    return ScaledClock(*values)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def write_anchor(path: Path, virtual_at_s: float, speed: float) -> None:

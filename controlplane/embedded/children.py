@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import pwd
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 STOP_GRACE_S = 10.0
 """Real seconds from the polite signal to SIGKILL."""
+STOP_POLL_S = 0.02
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -63,18 +66,30 @@ def _die_with_parent() -> None:
 
 
 def stop(
-    process: subprocess.Popen[bytes], polite: signal.Signals = signal.SIGTERM, grace_s: float = STOP_GRACE_S
+    process: subprocess.Popen[bytes],
+    polite: signal.Signals = signal.SIGTERM,
+    grace_s: float = STOP_GRACE_S,
+    hurried: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Ask it to end, then make its whole process group."""
+    """Ask it to end, then, when the grace is over or somebody is in a hurry, make its whole process group."""
     if process.poll() is None:
         process.send_signal(polite)
-        try:
-            process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        wait(process, grace_s, hurried)
+    kill_group(process.pid)  # itself, or what it may have left behind
+    process.wait()
+
+
+def wait(process: subprocess.Popen[bytes], grace_s: float, hurried: Callable[[], bool]) -> None:
+    """Until it has ended, the grace is over, or somebody is in a hurry."""
+    deadline_s = time.monotonic() + grace_s
+    while process.poll() is None and time.monotonic() < deadline_s and not hurried():
+        time.sleep(STOP_POLL_S)
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL to the process group that `spawn` gave to a child; nothing where it is gone."""
     try:
-        os.killpg(process.pid, signal.SIGKILL)  # what it may have left behind
+        os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return
 
@@ -86,12 +101,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def port_taken(host: str, port: int) -> bool:
-    """Whether nobody else could listen there."""
+def port_problem(host: str, port: int) -> str | None:
+    """Why nobody could listen there now, in words that follow "port N of HOST"; None where one could."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return True
-    return False
+        except PermissionError:
+            return "may not be used by this user"
+        except OSError as error:
+            return "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
+    return None

@@ -73,6 +73,7 @@ class ClusterServer:
         """Stop playing and listening."""
         if self._playing is not None:
             self._playing.cancel()
+        self._save()
         for name in list(self._sockets):
             await self._close_socket(name)
         if self._runner is not None:

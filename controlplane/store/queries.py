@@ -58,7 +58,7 @@ class Queries:
         with transaction(self._engine) as connection:
             mirrored = connection.execute(select(targets.c.body).order_by(targets.c.key)).scalars().all()
             last = {row.target: TICK.validate_python(row.body) for row in connection.execute(newest)}
-            day: dict[str, float | None] = dict(connection.execute(_attainment_since(now_s - DAY_S)).tuples().all())
+            day = {row.target: row.share for row in connection.execute(_attainment_since(now_s - DAY_S))}
             spark = connection.execute(_sparkline(now_s, sparkline_points, sparkline_s)).all()
         lines = _sparklines(spark, sparkline_points)
         rows = []
@@ -144,7 +144,7 @@ def _attainment_since(since_s: float) -> Select[Any]:
     known = and_(ticks.c.attainment.is_not(None), ticks.c.requests_per_s.is_not(None))
     weight = case((known, ticks.c.requests_per_s), else_=0.0)
     met = func.sum(case((known, ticks.c.attainment * ticks.c.requests_per_s), else_=0.0))
-    share = met / func.nullif(func.sum(weight), 0.0)
+    share = (met / func.nullif(func.sum(weight), 0.0)).label("share")
     return select(ticks.c.target, share).where(ticks.c.at >= timestamp(since_s)).group_by(ticks.c.target)
 
 

@@ -17,13 +17,22 @@ from controlplane.adapters.clock import ManualClock
 from controlplane.api.app import create_app
 from controlplane.embedded.children import free_port
 from controlplane.store.ledger import PostgresLedger
-from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_tick
+from tests.builders import (
+    NOW_S,
+    make_forecast,
+    make_group,
+    make_inputs,
+    make_observation,
+    make_target,
+    make_tick,
+    make_variant,
+)
 
 CHAT = "/api/v1/targets/default/chat"
 
 
 def tick_at(number: int, rps: float = 5.0):  # type: ignore[no-untyped-def]
-    target = make_target()
+    target = make_target((make_variant(),))
     inputs = make_inputs(target, make_observation(target, rps), make_forecast(target, rps * 1.1))
     return make_tick(f"t{number}", make_group(inputs), NOW_S + 15.0 * number, f"g{number}")
 

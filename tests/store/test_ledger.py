@@ -20,7 +20,16 @@ from controlplane.store import migrate
 from controlplane.store.ledger import MemoryLedger, PostgresLedger
 from controlplane.store.queries import BadCursor, Queries, TickFilter
 from controlplane.store.tables import metadata
-from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_tick
+from tests.builders import (
+    NOW_S,
+    make_forecast,
+    make_group,
+    make_inputs,
+    make_observation,
+    make_target,
+    make_tick,
+    make_variant,
+)
 
 AnyLedger = PostgresLedger | MemoryLedger
 
@@ -36,7 +45,7 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[AnyLedger]:
 
 
 def tick_at(number: int, rps: float = 5.0):  # type: ignore[no-untyped-def]
-    target = make_target()
+    target = make_target((make_variant(),))
     inputs = make_inputs(target, make_observation(target, rps), make_forecast(target, rps * 1.1))
     return make_tick(f"t{number}", make_group(inputs), NOW_S + 15.0 * number, f"g{number}")
 

@@ -130,7 +130,7 @@ class KubernetesApi:
         if _wants_table(request):
             return web.json_response(table(at.resource, items, version, self._now_s()))
         metadata: Json = {"resourceVersion": version}
-        start, limit = int(request.query.get("continue") or 0), int(request.query.get("limit") or 0)
+        start, limit = _count(request, "continue"), _count(request, "limit")
         if limit and start + limit < len(items):
             metadata |= {"continue": str(start + limit), "remainingItemCount": len(items) - start - limit}
         shown = items[start : start + limit] if limit else items[start:]
@@ -141,6 +141,7 @@ class KubernetesApi:
         return web.json_response({**head, "metadata": metadata, "items": shown})
 
     async def _watch(self, request: web.Request, at: Target) -> web.StreamResponse:
+        _count(request, "timeoutSeconds")  # refused before the answer begins
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         queue = self._store.listen()
@@ -158,6 +159,9 @@ class KubernetesApi:
         match = _selector(request)
         send = _Sender(response, at, match, self._now_s if _wants_table(request) else None)
         since = request.query.get("resourceVersion", "")
+        # As of before the backlog: what changes while that is sent is in the queue, and must not be taken for sent.
+        sent = self._store.version
+        end_s = asyncio.get_running_loop().time() + (_count(request, "timeoutSeconds") or WATCH_S)
         try:
             if since in ("", "0"):
                 for body in self._store.list(at.resource, at.namespace, match):
@@ -169,9 +173,7 @@ class KubernetesApi:
             await send.raw("ERROR", error.status())
             return
         loop = asyncio.get_running_loop()
-        end_s = loop.time() + float(request.query.get("timeoutSeconds") or WATCH_S)
         bookmarks = request.query.get("allowWatchBookmarks") in ("true", "1")
-        sent = self._store.version
         while (left_s := end_s - loop.time()) > 0:
             try:
                 change = await asyncio.wait_for(queue.get(), min(left_s, BOOKMARK_S))
@@ -179,7 +181,7 @@ class KubernetesApi:
                 if bookmarks and left_s > BOOKMARK_S:
                     await send.bookmark(self._store.version)
                 continue
-            if change.resource_version > sent or since in ("", "0"):
+            if change.resource_version > sent:
                 await send.change(change)
 
 
@@ -222,6 +224,14 @@ def _selector(request: web.Request) -> Match:
     return selector(request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
 
 
+def _count(request: web.Request, name: str) -> int:
+    """A query parameter that is a count; 0 where it is absent."""
+    text = request.query.get(name) or "0"
+    if not text.isdecimal():
+        raise errors.bad_request(f"{name}: Invalid value: {text!r}: must be a non-negative integer")
+    return int(text)
+
+
 def _wants_table(request: web.Request) -> bool:
     return "as=Table" in request.headers.get("Accept", "")
 
@@ -243,4 +253,6 @@ async def _body(request: web.Request) -> Json:
         raise errors.bad_request(f"the body cannot be decoded: {error}") from error
     if not isinstance(body, dict):
         raise errors.bad_request("the body is not an object")
+    if not isinstance(body.get("metadata", {}), dict):
+        raise errors.bad_request("metadata is not an object")
     return body

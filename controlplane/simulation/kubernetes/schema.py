@@ -28,6 +28,8 @@ def admit(resource: Resource, body: Json, strict: bool) -> Json:
     Raises:
         ApiError: 422 naming every field at fault, or 400 for unknown fields where `strict` is set.
     """
+    if resource.kind == "Deployment":
+        _check_deployment(body)
     if resource.schema is None:
         return body
     schema = {**resource.schema, "properties": {k: v for k, v in _properties(resource.schema).items() if k not in _TOP}}
@@ -45,6 +47,25 @@ def admit(resource: Resource, body: Json, strict: bool) -> Json:
     if causes:
         raise invalid(resource.kind, resource.group, str(body.get("metadata", {}).get("name", "")), causes)
     return {**head, **rest}
+
+
+def _check_deployment(body: Json) -> None:
+    """The fields that the cluster itself reads; without them its Deployments could not be played."""
+    spec = body.get("spec") or {}
+    replicas = spec.get("replicas", 0)
+    if isinstance(replicas, bool) or not isinstance(replicas, int):
+        raise bad_request(
+            'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal '
+            f"{_type_name(replicas)} into Go struct field DeploymentSpec.spec.replicas of type int32"
+        )
+    causes: list[Cause] = []
+    if replicas < 0:
+        words = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        causes.append(("FieldValueInvalid", "spec.replicas", words))
+    if not spec.get("selector"):
+        causes.append(("FieldValueRequired", "spec.selector", "Required value"))
+    if causes:
+        raise invalid("Deployment", "apps", str(body.get("metadata", {}).get("name", "")), causes)
 
 
 def _properties(schema: Json) -> Json:

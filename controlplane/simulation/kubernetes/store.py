@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from controlplane.simulation.kubernetes.errors import already_exists, conflict, expired, not_found
+from controlplane.simulation.kubernetes.errors import already_exists, bad_request, conflict, expired, not_found
 from controlplane.simulation.kubernetes.resources import Json, Resource, at_path
 
 HISTORY = 4000
@@ -124,9 +124,15 @@ class Store:
         """A resource's changes after a resourceVersion.
 
         Raises:
-            ApiError: 410 where the history does not reach that far back.
+            ApiError: 410 where the history does not reach that far back, or ends before it; 400 for no number.
         """
-        since = int(version)
+        since = int(version) if version.isdecimal() else None
+        if since is None:
+            raise bad_request(f"resourceVersion: Invalid value: {version!r}: must be a non-negative integer")
+        if since > self.version:
+            # A version of before a restart: versions begin anew, so the client must list again. (A real server keeps
+            # its versions and would answer 504 "Too large resource version".)
+            raise expired(version, self.version)
         oldest = self._history[0].resource_version if len(self._history) == HISTORY else 0
         if since < oldest - 1:
             raise expired(version, oldest)

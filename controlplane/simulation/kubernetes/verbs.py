@@ -73,7 +73,7 @@ class Verbs:
         if at.subresource == "scale":
             return self._write_scale(at, live, body, options)
         self._check_kind(at, body)
-        body["metadata"].setdefault("namespace", live["metadata"].get("namespace", ""))
+        body.setdefault("metadata", {}).setdefault("namespace", live["metadata"].get("namespace", ""))
         return self._write(at, live, body, options)
 
     def patch(self, at: Target, patch: Json, media_type: str, options: Options) -> tuple[Json, bool]:
@@ -103,6 +103,10 @@ class Verbs:
 
     def _write(self, at: Target, live: Json, wanted: Json, options: Options) -> Json:
         """Keep `wanted`: of its status alone through /status, without its status elsewhere."""
+        if (named := wanted["metadata"].get("name")) != at.name:
+            raise errors.bad_request(
+                f"the name of the object ({named or ''}) does not match the name on the URL ({at.name})"
+            )
         merged = copy.deepcopy(wanted)
         if at.subresource == "status":
             merged = {**copy.deepcopy(live), "status": wanted.get("status", {})}
