@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -29,6 +28,8 @@ from controlplane.store.queries import Queries, TargetRow, TickFilter
 
 DEFAULT_RANGE_S = 6 * 3600.0
 """The charts' range where none is asked for."""
+YEAR_10000_S = 253_402_300_800.0
+"""The first moment that a datetime cannot hold, unix seconds."""
 
 
 def create_app(database_url: str, clock: Clock, web_dir: Path | None = None) -> FastAPI:
@@ -72,8 +73,8 @@ def _moment(value: str | None, field: str) -> float | None:
     except ValueError:
         pass
     else:
-        if not math.isfinite(number):
-            raise bad_value(field, value, "a finite number of unix seconds")
+        if not 0 <= number < YEAR_10000_S:
+            raise bad_value(field, value, f"unix seconds from 0 to {YEAR_10000_S:.0f}, or RFC 3339")
         return number
     try:
         moment = datetime.fromisoformat(value.replace(" ", "+"))

@@ -57,7 +57,9 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(BadCursor)
     async def cursor(_: Request, error: BadCursor) -> JSONResponse:
-        return _answer(Problem("about:blank", "A value is not allowed", 422, str(error), "cursor"))
+        allowed = "next_cursor of a page before"
+        problem = Problem("about:blank", "A value is not allowed", 422, str(error), "cursor", error.value, allowed)
+        return _answer(problem)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

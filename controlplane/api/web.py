@@ -27,7 +27,15 @@ def mount_web(app: FastAPI, web_dir: Path | None) -> None:
         index = web_dir / "index.html" if web_dir else None
         if web_dir is None or index is None or not index.is_file():
             return HTMLResponse(NOT_BUILT, 404)
-        file = (web_dir / path).resolve()
-        if path and file.is_file() and file.is_relative_to(web_dir.resolve()):
+        if file := _file(web_dir.resolve(), path):
             return FileResponse(file, headers=CACHE_FOREVER if path.startswith("assets/") else None)
         return FileResponse(index, headers={"Cache-Control": "no-cache"})
+
+
+def _file(root: Path, path: str) -> Path | None:
+    """The file of that path below `root`; None where there is none or no file could have such a name."""
+    try:
+        file = (root / path).resolve()
+        return file if file.is_relative_to(root) and file.is_file() else None
+    except (OSError, ValueError):  # a name that is too long, or has a nul in it
+        return None

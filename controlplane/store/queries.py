@@ -24,6 +24,10 @@ DAY_S = 86_400.0
 class BadCursor(ValueError):
     """A cursor that this API did not give."""
 
+    def __init__(self, value: str) -> None:
+        super().__init__(f"cursor is {value!r}; allowed: next_cursor of a page before")
+        self.value = value
+
 
 @dataclass(frozen=True, slots=True)
 class TickFilter:
@@ -91,6 +95,8 @@ class Queries:
 
     def tick(self, tick_id: str) -> Tick | None:
         """One tick; None where there is none of that id."""
+        if "\x00" in tick_id:  # PostgreSQL's text holds none, and says so with an error
+            return None
         with transaction(self._engine) as connection:
             body = connection.execute(select(ticks.c.body).where(ticks.c.id == tick_id)).scalar()
         return None if body is None else TICK.validate_python(body)
@@ -167,8 +173,15 @@ def _cursor(sequence: int) -> str:
     return base64.urlsafe_b64encode(str(sequence).encode()).decode().rstrip("=")
 
 
+_MAX_SEQUENCE = 2**63 - 1
+"""The column's largest number; the database refuses a larger one."""
+
+
 def _sequence(cursor: str) -> int:
     try:
-        return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error) as error:
-        raise BadCursor(f"cursor is {cursor!r}; allowed: next_cursor of a page before") from error
+        sequence = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        sequence = -1
+    if not 0 <= sequence <= _MAX_SEQUENCE:
+        raise BadCursor(cursor)
+    return sequence

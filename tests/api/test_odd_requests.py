@@ -1,0 +1,121 @@
+"""The API over a real ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from controlplane.adapters.clock import ManualClock
+from controlplane.api.app import create_app
+from controlplane.domain.decision import ActuationResult, Verdict
+from controlplane.embedded.postgres import EmbeddedPostgres
+from controlplane.store.ledger import PostgresLedger
+from tests.ledger_builders import NOW_S, make_load, make_target, make_tick
+from tests.ledger_fixtures import admin
+
+CHAT = "/api/v1/targets/default/chat"
+
+
+@pytest.fixture
+def web_dir(tmp_path: Path) -> Path:
+    (tmp_path / "web" / "assets").mkdir(parents=True)
+    (tmp_path / "web" / "index.html").write_text("<title>the page</title>")
+    (tmp_path / "web" / "assets" / "a1b2.js").write_text("1")
+    (tmp_path / "secret").write_text("secret")
+    return tmp_path / "web"
+
+
+@pytest.fixture
+def client(database_url: str, web_dir: Path) -> Iterator[TestClient]:
+    app = create_app(database_url, ManualClock(NOW_S, 30.0), web_dir)
+    with TestClient(app, raise_server_exceptions=False) as made:
+        yield made
+
+
+@pytest.fixture
+def two_ticks(recording: PostgresLedger) -> None:
+    recording.save_targets([make_target(), make_target("idle")], NOW_S)
+    recording.append(
+        [
+            make_tick("t0", NOW_S - 15, attainment=None),
+            make_tick("t1", NOW_S, verdict=Verdict.UP, desired={"h100": 4}, load=make_load(12.0), pending=1),
+        ]
+    )
+
+
+def get(client: TestClient, path: str, status: int = 200) -> Any:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    kind = answer.headers["content-type"].split(";")[0]
+    assert kind == ("application/json" if status == 200 else "application/problem+json")
+    return answer.json()
+
+
+def test_desired_is_what_the_cluster_was_told(client: TestClient, recording: PostgresLedger) -> None:
+    recording.save_targets([make_target()], NOW_S)
+    recording.append([make_tick(desired={"h100": 5}, result=ActuationResult.SKIPPED)])
+    assert [v["desired"] for v in get(client, CHAT)["variants"]] == [2, 2]
+
+
+@pytest.mark.usefixtures("two_ticks")
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("verdict=sideways", "verdict.0"),
+        ("cursor=%21", "cursor"),
+        ("since=yesterday", "since"),
+        ("since=nan", "since"),
+        ("since=1e20", "since"),
+        ("until=-1e15", "until"),
+        ("since=2023-11-14T22:14:00", "since"),
+        ("since=20&until=10", "since"),
+    ],
+)
+def test_a_bad_value_is_named(client: TestClient, query: str, field: str) -> None:
+    problem = get(client, f"{CHAT}/ticks?{query}", 422)
+    assert problem["field"] == field
+    assert problem["allowed"]
+    assert problem["value"] is not None
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ticks/%00", "/api/v1/targets/%00/%00", "/%00", "/" + "x" * 300])
+def test_odd_paths_are_no_server_errors(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code < 500
+
+
+def test_a_ledger_that_is_away_is_a_503_and_comes_back(
+    client: TestClient, postgres: EmbeddedPostgres, database_url: str
+) -> None:
+    database = database_url.rsplit("/", 1)[-1]
+    assert client.get("/readyz").json() == {"ok": True, "checks": {"ledger": "ok", "schema": "ok"}}
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+    admin(postgres, f"ALTER DATABASE {database} ALLOW_CONNECTIONS false", end)
+    assert "PostgreSQL" in get(client, "/api/v1/fleet", 503)["detail"]
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    assert "tidegate_ledger_up 0.0" in client.get("/metrics").text
+    admin(postgres, f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+    assert get(client, "/api/v1/fleet")["targets"] == []
+
+
+@pytest.mark.usefixtures("two_ticks")
+def test_own_metrics_parse_and_say_what_is_wanted(client: TestClient) -> None:
+    families = {f.name: f for f in text_string_to_metric_families(client.get("/metrics").text)}
+    assert all(name.startswith("tidegate_") for name in families)
+    desired = {s.labels["variant"]: s.value for s in families["tidegate_desired_replicas"].samples}
+    assert desired == {"h100": 4.0, "l40s": 2.0}
+    ticks = {s.labels["verdict"]: s.value for s in families["tidegate_ticks"].samples}
+    assert ticks == {"hold": 1.0, "up": 1.0}
+
+
+@pytest.mark.parametrize("path", ["/", "/targets/default/chat", "/nothing.txt", "/..%2fsecret", "/%2e%2e/secret"])
+def test_every_other_path_is_the_page(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.text) == (200, "<title>the page</title>")
