@@ -8,10 +8,8 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import TypeGuard
 
 from controlplane.domain.ports import Clock
-
 
 ANCHOR_FIELDS = ("virtual_at_s", "real_at_s", "speed")
 
@@ -119,16 +117,15 @@ def clock_from_anchor(path: str | Path | None) -> Clock:
         raise ClockError(f"clock anchor {path} cannot be read: {error}") from error
     if not isinstance(anchor, dict):
         raise ClockError(f"clock anchor {path} is {anchor!r}; allowed: an object of {', '.join(ANCHOR_FIELDS)}")
-    values = [anchor.get(name) for name in ANCHOR_FIELDS]
-    for name, value in zip(ANCHOR_FIELDS, values, strict=True):
-        if not _is_number(value) or (name == "speed" and value <= 0):
-            allowed = "a positive number" if name == "speed" else "a number of unix seconds"
-            raise ClockError(f"clock anchor {path}: {name} is {value!r}; allowed: {allowed}")
-    return ScaledClock(*values)
+    return ScaledClock(*(_number(path, name, anchor.get(name)) for name in ANCHOR_FIELDS))
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(path: str | Path, name: str, value: object) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or not number or (name == "speed" and value <= 0):
+        allowed = "a positive number" if name == "speed" else "a number of unix seconds"
+        raise ClockError(f"clock anchor {path}: {name} is {value!r}; allowed: {allowed}")
+    return float(value)
 
 
 def write_anchor(path: Path, virtual_at_s: float, speed: float) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import shutil
 import sys
 import time
-import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -42,7 +43,7 @@ class Console:
                 print(text, file=self._stream, flush=True)
             return
         self._clear()
-        self._stream.write(text)
+        self._stream.write(text[: shutil.get_terminal_size().columns - 1])  # a wrapped line could not be taken back
         self._stream.flush()
         self._live_shown = True
 
@@ -57,7 +58,7 @@ def live_line(url: str) -> str:
     try:
         with urllib.request.urlopen(f"{url}/api/v1/fleet", timeout=2.0) as answer:
             fleet = json.load(answer)
-    except (urllib.error.URLError, TimeoutError, OSError, ValueError) as error:
+    except (http.client.HTTPException, OSError, ValueError) as error:  # an API killed in mid-answer among them
         return f"the API does not answer yet ({getattr(error, 'reason', error)})"
     return fleet_line(fleet["totals"])
 

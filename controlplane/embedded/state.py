@@ -6,14 +6,16 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import platformdirs
 
-from controlplane.embedded.children import StartError
+from controlplane.embedded.children import StartError, kill_group
+from controlplane.embedded.processes import identity
 
 ROOT_DATA_DIR = Path("/var/lib/tidegate")
 """Where root keeps its data: PostgreSQL runs as `nobody`, who cannot reach a home of root's."""
@@ -25,6 +27,15 @@ def default_data_dir() -> Path:
     if chosen:
         return Path(chosen).expanduser().resolve()
     return ROOT_DATA_DIR if os.geteuid() == 0 else Path(platformdirs.user_data_dir("tidegate"))
+
+
+ORPHAN_GRACE_S = 5.0
+"""Real seconds that a child left behind has to end by itself."""
+CLOCK_SAVE_EVERY_S = 1.0
+"""Real seconds between saves of the clock."""
+CLOCK_AHEAD_S = 5.0
+"""Real seconds by which the saved clock is ahead of the running one: a launcher that is killed saves nothing more, and
+what its children recorded until then must not lie in the next run's future. Covers a late save on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +77,11 @@ class Paths:
         """
         try:
             for path in (self.root, self.run, self.logs):
-                path.mkdir(parents=True, exist_ok=True)
-                path.chmod(0o755)  # PostgreSQL may run as somebody else; what is secret has a mode of its own
+                if not path.is_dir():
+                    path.mkdir(parents=True)
+                    path.chmod(0o755)  # PostgreSQL may run as somebody else; what is secret has a mode of its own
+            with tempfile.TemporaryFile(dir=self.run):
+                pass  # it can be written
         except OSError as error:
             raise StartError(
                 f"the data directory {self.root} cannot be used: {error}. Choose another: --data-dir"
@@ -126,18 +140,32 @@ class Children:
 
     def write(self, pids: dict[str, int]) -> None:
         """Keep them with their start times: a pid alone may be somebody else's by now."""
-        content = {name: {"pid": pid, "started": _started(pid)} for name, pid in pids.items()}
+        content = {name: {"pid": pid, "identity": identity(pid)} for name, pid in pids.items()}
         write_whole(self._path, json.dumps(content))
 
-    def stop_orphans(self) -> list[str]:
-        """Kill those that still run; returns their names."""
-        stopped = []
-        for name, entry in _read(self._path).items():
-            started = _started(int(entry["pid"]))
-            if started and started == entry["started"]:
-                os.kill(int(entry["pid"]), signal.SIGKILL)
-                stopped.append(name)
-        return stopped
+    def stop_orphans(self, grace_s: float = ORPHAN_GRACE_S) -> list[str]:
+        """Stop those that still run, the last started first, and wait until they are gone; returns their names."""
+        living = [(name, pid, mark) for name, pid, mark in self._kept() if mark and identity(pid) == mark]
+        for _, pid, _ in living:
+            os.kill(pid, signal.SIGTERM)
+        for _, pid, mark in reversed(living):
+            if not _gone(pid, mark, grace_s):
+                kill_group(pid)
+                _gone(pid, mark, grace_s)
+        return [name for name, _, _ in living]
+
+    def _kept(self) -> list[tuple[str, int, str]]:
+        entries = [(name, entry) for name, entry in _read(self._path).items() if isinstance(entry, dict)]
+        return [(name, int(entry.get("pid", 0)), str(entry.get("identity", ""))) for name, entry in entries]
+
+
+def _gone(pid: int, mark: str, within_s: float) -> bool:
+    deadline_s = time.monotonic() + within_s
+    while identity(pid) == mark:
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def saved_clock(paths: Paths) -> float | None:
@@ -147,8 +175,19 @@ def saved_clock(paths: Paths) -> float | None:
 
 
 def save_clock(paths: Paths, virtual_at_s: float) -> None:
-    """Save where the clock stands: the next run goes on from there, never before."""
+    """Save where the next run's clock begins. While a run lasts that is a little ahead of now, see `CLOCK_AHEAD_S`."""
     write_whole(paths.root / "clock-saved.json", json.dumps({"virtual_at_s": virtual_at_s}))
+
+
+def played_before(paths: Paths) -> str | None:
+    """What the run before played, in words; None before the first run."""
+    value = _read(paths.root / "played.json").get("played")
+    return str(value) if value is not None else None
+
+
+def save_played(paths: Paths, played: str) -> None:
+    """Keep what this run plays, in words."""
+    write_whole(paths.root / "played.json", json.dumps({"played": played}))
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
@@ -165,10 +204,3 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _started(pid: int) -> str:
-    """When a process began, in ps's words; empty where there is none."""
-    return subprocess.run(
-        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()

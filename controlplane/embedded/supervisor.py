@@ -105,10 +105,9 @@ class Supervisor:
         part.restart_at_s = now_s + wait_s
         self._say(f"{words}; restarting it")
 
-    def stop_all(
-        self, grace_s: float, hurried: Callable[[], bool] = lambda: False, last: Collection[str] = ()
-    ) -> None:
-        """Stop every child: all are asked at once, but for those named in `last`, which are asked when the rest is gone.
+    def stop_all(self, grace_s: float, hurried: Callable[[], bool] = lambda: False, last: Collection[str] = ()) -> None:
+        """Stop every child: all are asked at once, but for those named in `last`, which are asked when the rest is
+        gone.
 
         A child that has not ended `grace_s` real seconds after it was asked, or when somebody is in a hurry, is killed.
         """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,12 +17,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from alembic.util import CommandError
+
 from controlplane.adapters.clock import clock_from_anchor, real_now_s, write_anchor
 from controlplane.domain.ports import Clock
-from controlplane.embedded.children import STOP_GRACE_S, StartError, port_taken, spawn
+from controlplane.embedded.children import STOP_GRACE_S, StartError, free_port, port_problem, spawn
 from controlplane.embedded.console import Console, live_line
 from controlplane.embedded.postgres import EmbeddedPostgres
-from controlplane.embedded.state import Children, Lock, Paths, save_clock, saved_clock, write_whole
+from controlplane.embedded.state import (
+    CLOCK_AHEAD_S,
+    CLOCK_SAVE_EVERY_S,
+    Children,
+    Lock,
+    Paths,
+    played_before,
+    save_clock,
+    save_played,
+    saved_clock,
+    write_whole,
+)
 from controlplane.embedded.supervisor import GaveUp, Part, Supervisor
 from controlplane.embedded.valkey import EmbeddedValkey
 from controlplane.simulation.scenario import ScenarioError, load_scenario
@@ -30,6 +44,8 @@ from controlplane.store import migrate
 
 SPEED_LIMITS = (0.1, 120.0)
 """Clock seconds per real second: above, ticks of a real second are more than two minutes of load apart."""
+SERVERS = ("PostgreSQL", "Valkey")
+"""Stopped when those that use them are gone."""
 FIRST_HOUR_UTC = 8
 """The first run's clock starts in the morning, when the generated day begins to rise."""
 
@@ -57,6 +73,11 @@ class UpOptions:
         return self.scenario or ("chat-8b" if self.trace else "demo")
 
     @property
+    def played(self) -> str:
+        """Scenario and trace, in words."""
+        return f"scenario {self.chosen_scenario}" + (f", trace {self.trace}" if self.trace else "")
+
+    @property
     def chosen_speed(self) -> float:
         """As fast as the cores allow: the simulated engines are the load."""
         return self.speed if self.speed is not None else (60.0 if (os.cpu_count() or 1) >= 4 else 30.0)
@@ -71,26 +92,46 @@ class _Run:
     clock: Clock | None = None
     signals: list[int] = field(default_factory=list)
 
+    saved_at_s: float = -math.inf
+
     def interrupted(self) -> bool:
+        """Whether to stop. Asked all the time, so it saves the clock as well."""
+        now_s = time.monotonic()
+        if self.clock is not None and now_s - self.saved_at_s >= CLOCK_SAVE_EVERY_S:
+            self.saved_at_s = now_s
+            save_clock(self.paths, self.clock.now_s() + CLOCK_AHEAD_S * self.clock.speed)
         return bool(self.signals)
 
 
 def run_up(options: UpOptions) -> int:
     """Start everything, show the live line, stop everything; the exit code."""
     console, paths = Console(), Paths(options.data_dir)
+    lock = Lock(paths)
     try:
         _check(options)
         paths.make()
-        lock = Lock(paths)
         warning = lock.take(options.url)
     except (StartError, ScenarioError, TraceError) as error:
         console.say(f"error: {error}")
         return 1
     if warning:
         console.say(warning)
+    try:
+        return _run(options, console, paths)
+    finally:
+        lock.release()
+
+
+def _run(options: UpOptions, console: Console, paths: Paths) -> int:
     children = Children(paths)
     for name in children.stop_orphans():
         console.say(f"stopped {name}, which the run before had left behind")
+    # Only now: the port may have been an orphan's, and "already running" says more than "port taken".
+    problem = port_problem(options.host, options.port)
+    if problem is not None:
+        where = f"port {options.port} of {options.host} {problem}"
+        console.say(f"error: {where}. Choose another: make run PORT=9000, or --port 9000")
+        return 1
     run = _Run(options, console, paths, Supervisor(console.say, children.write))
     handlers = {number: signal.signal(number, _catch(run)) for number in (signal.SIGINT, signal.SIGTERM)}
     code = 0
@@ -102,7 +143,6 @@ def run_up(options: UpOptions) -> int:
         code = 1
     finally:
         _stop(run)
-        lock.release()
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return code
@@ -122,10 +162,6 @@ def _check(options: UpOptions) -> None:
         raise StartError(f"speed is {options.chosen_speed:g}; allowed: {low:g} to {high:g}")
     if not 1 <= options.port <= 65535:
         raise StartError(f"port is {options.port}; allowed: 1 to 65535")
-    if port_taken(options.host, options.port):
-        raise StartError(
-            f"port {options.port} of {options.host} is taken. Choose another: make run PORT=9000, or --port 9000"
-        )
     load_scenario(options.chosen_scenario)
     if options.trace is not None:
         read_trace(options.trace)
@@ -133,6 +169,7 @@ def _check(options: UpOptions) -> None:
 
 def _start(run: _Run) -> None:
     options, paths, console = run.options, run.paths, run.console
+    _compare_with_before(run)
     run.clock = _start_clock(run)
     postgres = EmbeddedPostgres(paths.root / "postgres")
     valkey = EmbeddedValkey(paths.root / "valkey")
@@ -144,16 +181,27 @@ def _start(run: _Run) -> None:
         "PostgreSQL", postgres.launch, postgres.answers, str(paths.root / "postgres" / "postgres.log"), signal.SIGINT
     )
     database.process = postgres.process
-    run.supervisor.parts.append(database)
+    run.supervisor.adopt(database)
     broker = Part("Valkey", valkey.launch, valkey.answers, str(paths.root / "valkey" / "valkey.log"))
     run.supervisor.launch(broker)
     console.progress("making the schema" if fresh else "checking the schema")
-    migrate.upgrade(postgres.url)
+    try:
+        migrate.upgrade(postgres.url)
+    except CommandError as error:
+        raise StartError(f"the schema of {paths.root} is not one that this Tidegate knows: {error}") from error
     run.supervisor.wait_ready(broker, run.interrupted)
     environment = _environment(run, postgres.url, valkey.url)
     connection = {"database_url": postgres.url, "server": options.url}
     write_whole(paths.connection, json.dumps(connection), 0o600)
     _start_parts(run, environment)
+
+
+def _compare_with_before(run: _Run) -> None:
+    """Say so when the history is of something else: it stays, and the targets that are gone get no more ticks."""
+    before, now = played_before(run.paths), run.options.played
+    if before not in (None, now):
+        run.console.say(f"the run before played {before}; its history is kept, and goes on with {now}")
+    save_played(run.paths, now)
 
 
 def _start_clock(run: _Run) -> Clock:
@@ -187,17 +235,16 @@ def _environment(run: _Run, database_url: str, broker_url: str) -> dict[str, str
 def _start_parts(run: _Run, environment: dict[str, str]) -> None:
     options, paths, console = run.options, run.paths, run.console
     paths.kubeconfig.unlink(missing_ok=True)
-    described = f"scenario {options.chosen_scenario}" + (f", trace {options.trace}" if options.trace else "")
-    console.progress(f"starting the simulated cluster ({described}), API, workers")
+    console.progress(f"starting the simulated cluster ({options.played}), API, workers")
     trace = ["--trace", str(options.trace)] if options.trace else []
     places = ["--state-dir", str(paths.root / "cluster"), "--kubeconfig", str(paths.kubeconfig)]
     tidegate = [sys.executable, "-m", "controlplane.cli"]
     celery = [sys.executable, "-m", "celery", "-A", "controlplane.workers.app"]
     quiet = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     schedule = str(paths.run / "beat-schedule")
-    cluster = _part(
-        run, "cluster", [*tidegate, "cluster", "--scenario", options.chosen_scenario, *trace, *places], environment
-    )
+    # The same port after a restart, so that whoever has read the kubeconfig finds it again.
+    what = ["--scenario", options.chosen_scenario, *trace, "--port", str(free_port())]
+    cluster = _part(run, "cluster", [*tidegate, "cluster", *what, *places], environment)
     cluster.ready = paths.kubeconfig.exists
     api = _part(run, "api", [*tidegate, "api", "--host", options.host, "--port", str(options.port)], environment)
     api.ready = lambda: _answers(f"{options.url}/healthz")
@@ -233,20 +280,18 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1.0) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, TimeoutError, OSError):
+    except (http.client.HTTPException, OSError):
         return False
 
 
 def _stay(run: _Run) -> None:
-    """Until a signal: look after the children, save the clock, keep the live line."""
+    """Until a signal: look after the children, keep the live line."""
     shown_s = 0.0
     while not run.interrupted():
         run.supervisor.watch()
         now_s = time.monotonic()
         if now_s - shown_s >= 1.0:
             shown_s = now_s
-            assert run.clock is not None
-            save_clock(run.paths, run.clock.now_s())
             run.console.live(live_line(run.options.url))
         time.sleep(0.2)
 
@@ -254,11 +299,8 @@ def _stay(run: _Run) -> None:
 def _stop(run: _Run) -> None:
     run.console.say("stopping (Ctrl-C again to hurry)")
     asked = len(run.signals)
+    run.supervisor.stop_all(STOP_GRACE_S, lambda: len(run.signals) > asked, SERVERS)
     if run.clock is not None:
-        save_clock(run.paths, run.clock.now_s())
-    for part in reversed(run.supervisor.parts):
-        if part.process is not None and part.name != "PostgreSQL" and part.process.poll() is None:
-            part.process.send_signal(part.polite)
-    run.supervisor.stop_all(STOP_GRACE_S if len(run.signals) == asked else 0.1)
+        save_clock(run.paths, run.clock.now_s())  # nobody is left who could record anything later
     run.paths.connection.unlink(missing_ok=True)
     run.console.say("stopped; the history is kept")

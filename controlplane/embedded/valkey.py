@@ -38,6 +38,7 @@ class EmbeddedValkey:
         assert self.process is not None
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
                 raise StartError(f"Valkey did not start; see {self._root / 'valkey.log'}")
             time.sleep(0.02)
 
@@ -52,7 +53,8 @@ class EmbeddedValkey:
     def answers(self) -> bool:
         """Whether it answers a ping."""
         try:
-            return bool(redis.Redis(port=self.port, socket_timeout=1.0).ping())
+            with redis.Redis(port=self.port, socket_timeout=1.0) as client:
+                return bool(client.ping())
         except redis.RedisError:
             return False
 
