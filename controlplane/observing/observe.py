@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ class _Seen:
     """Over the last minute."""
     mix: Sequence[Delta]
     """Over the last five."""
+    ready: Mapping[str, int]
+    """Ready replicas by variant, whether they report or not."""
     faults: tuple[Fault, ...]
 
 
@@ -67,7 +70,7 @@ def observe(
 def _seen(
     target: Target, replicas: Sequence[Replica], samples: Sequence[Sample], window: SampleWindow, now_s: float
 ) -> _Seen:
-    ready = [r.name for r in replicas if r.phase is ReplicaPhase.READY]
+    ready = {r.name: r.variant for r in replicas if r.phase is ReplicaPhase.READY}
     faults = [fault for sample in samples for fault in sample.faults]
     fresh: dict[str, Sample] = {}
     for name in ready:
@@ -81,7 +84,7 @@ def _seen(
             faults.append(Fault(FaultKind.STALE, name, detail=f"the newest sample is {age_s:.0f} s old"))
     rates, resets = _deltas(window, fresh, now_s, RATE_WINDOW_S)
     mix, _ = _deltas(window, fresh, now_s, MIX_WINDOW_S)
-    return _Seen(fresh, rates, mix, (*faults, *resets))
+    return _Seen(fresh, rates, mix, Counter(ready.values()), (*faults, *resets))
 
 
 def _deltas(
@@ -137,7 +140,7 @@ def _load(target: Target, seen: _Seen) -> Load | None:
     """The offered load. Requests enter by Prefill and Both replicas; answers leave by Decode and Both."""
     fronts, backs = _names(target, Role.DECODE), _names(target, Role.PREFILL)
     entering = [d for d in seen.rates if d.variant in fronts]
-    rate = _rate(entering, lambda d: d.arrivals)
+    rate = _arrivals(entering, sum(count for name, count in seen.ready.items() if name in fronts))
     prompts = total(d.prompt_lengths for d in seen.mix if d.variant in fronts)
     outputs = total(d.output_lengths for d in seen.mix if d.variant in backs)
     if not (prompts and prompts.count):
@@ -155,6 +158,16 @@ def _load(target: Target, seen: _Seen) -> Load | None:
         context_tokens_weighted=output_tokens * input_tokens + mean_square(outputs) / 2.0,
         cached_share=_cached_share([d for d in seen.mix if d.variant in fronts]),
     )
+
+
+def _arrivals(entering: Sequence[Delta], ready: int) -> float | None:
+    """Requests/s that enter, those at silent replicas included: they are taken to be as busy as the ones that report.
+
+    Left out, they would make a fleet that lost a third of its pages look a third quieter, and shrink.
+    """
+    known = [d for d in entering if d.arrivals is not None]
+    rate = _rate(known, lambda d: d.arrivals)
+    return None if rate is None else rate * max(1.0, ready / len(known))
 
 
 def _names(target: Target, other: Role) -> frozenset[str]:

@@ -44,12 +44,15 @@ _WANTED = tuple(name for table in (GAUGES, COUNTERS, HISTOGRAMS) for names in ta
 @dataclass(slots=True)
 class _Buckets:
     cumulative: dict[float, float] = field(default_factory=lambda: defaultdict(float))
-    sum: float = 0.0
-    count: float = 0.0
+    sums: list[float] = field(default_factory=list)
+    counts: list[float] = field(default_factory=list)
 
-    def histogram(self) -> Histogram:
+    def histogram(self) -> Histogram | None:
+        """None where the sum or the count was not said or was no number: a mean made with nought would be a lie."""
+        if not (self.sums and self.counts):
+            return None
         bounds = tuple(sorted(bound for bound in self.cumulative if math.isfinite(bound)))
-        return Histogram(bounds, tuple(self.cumulative[bound] for bound in bounds), self.sum, self.count)
+        return Histogram(bounds, tuple(self.cumulative[bound] for bound in bounds), sum(self.sums), sum(self.counts))
 
 
 @dataclass(slots=True)
@@ -107,9 +110,9 @@ def _keep(read: _Read, family: str, kind: str, name: str, labels: Mapping[str, s
     elif name.endswith("_bucket"):
         read.buckets[family].cumulative[float(labels["le"])] += value
     elif name.endswith("_sum"):
-        read.buckets[family].sum += value
+        read.buckets[family].sums.append(value)
     elif name.endswith("_count"):
-        read.buckets[family].count += value
+        read.buckets[family].counts.append(value)
 
 
 def _wanted_lines(text: str) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 Variables per variant: replicas `n`, and `up >= n - current`, which pays for the cold start. Per target: `split`, the
 requests/s that go through Prefill and Decode replicas instead of Both, and `short`, the requests/s that nobody
-carries, at a price that no fleet reaches. The solver stops on a gap and a node limit, never on a clock, so that
-replays agree.
+carries: nought where any fleet carries everything, and priced where none does. The solver stops on a gap and a node
+limit, never on a clock, so that replays agree.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECONDS_PER_HOUR = 3600.0
 
 
 class PlanningFailed(RuntimeError):
-    """HiGHS found no solution of a program that always has one; the message is the solver's."""
+    """HiGHS found no solution of a program that always has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,11 @@ class Ask:
         return seen.desired if seen is not None else variant.min_replicas
 
     def most(self, variant: Variant) -> int:
-        """Replicas that may be planned: what is Ready where the rest is stocked out, else `maxReplicas`."""
+        """Replicas that may be planned: what is Ready where the rest is stocked out, what is not failing where some
+        fail, else `maxReplicas`. More of what crashes would crash too; the next best variant takes over meanwhile."""
         seen = self.inputs.observation.variant(variant.name)
+        if seen is not None and seen.failed:
+            return max(variant.min_replicas, min(seen.ready + seen.pending, variant.max_replicas))
         deadline_s = self.inputs.target.policy.pending_deadline_s
         if seen is not None and (seen.oldest_pending_s or 0.0) > deadline_s:
             return max(variant.min_replicas, min(seen.ready, variant.max_replicas))
@@ -68,13 +71,23 @@ _Solution = Mapping[tuple[str, str], int]
 def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
     """One plan per ask, in order. A target whose fleet would shrink is solved once more for `DOWN_MARGIN` more
     demand, so that what goes down need not come up again with the next ripple."""
-    solution = _Program(asks, inventory).solve()
+    solution = _solve(asks, inventory)
     shrinking = {ask.inputs.target.key for ask in asks if _shrinks(ask, solution)}
     if shrinking:
-        solution = _Program(
-            [_with_margin(a) if a.inputs.target.key in shrinking else a for a in asks], inventory
-        ).solve()
+        solution = _solve([_with_margin(a) if a.inputs.target.key in shrinking else a for a in asks], inventory)
     return tuple(_plan(ask, solution, inventory, asks) for ask in asks)
+
+
+def _solve(asks: Sequence[Ask], inventory: Inventory) -> _Solution:
+    """Everything carried at the least cost; where no fleet does, best effort.
+
+    Two programs, since a price alone would leave a shortfall of less than `1 / SHORT_PRICE` of a replica uncarried.
+    """
+    whole = _Program(asks, inventory, may_fall_short=False).solve()
+    solution = whole if whole is not None else _Program(asks, inventory, may_fall_short=True).solve()
+    if solution is None:
+        raise PlanningFailed("HiGHS found no replicas within the bounds and the inventory")
+    return solution
 
 
 def _shrinks(ask: Ask, solution: _Solution) -> bool:
@@ -91,8 +104,9 @@ def _with_margin(ask: Ask) -> Ask:
 class _Program:
     """Columns: for each variant n and up; for each ask split and short."""
 
-    def __init__(self, asks: Sequence[Ask], inventory: Inventory) -> None:
+    def __init__(self, asks: Sequence[Ask], inventory: Inventory, may_fall_short: bool) -> None:
         self._asks = asks
+        self._may_fall_short = may_fall_short
         self._columns = [(ask, variant) for ask in asks for variant in ask.inputs.target.variants]
         self._size = 2 * len(self._columns) + 2 * len(asks)
         self._rows: list[tuple[dict[int, float], float]] = []  # coefficients, lower bound
@@ -105,8 +119,8 @@ class _Program:
             self._add_target(place, ask)
         self._add_inventory(inventory)
 
-    def solve(self) -> _Solution:
-        """Replicas by target and variant."""
+    def solve(self) -> _Solution | None:
+        """Replicas by target and variant; None where the program has no solution."""
         matrix = np.zeros((len(self._rows), self._size))
         for row, (coefficients, _) in enumerate(self._rows):
             for column, value in coefficients.items():
@@ -122,7 +136,7 @@ class _Program:
             options={"mip_rel_gap": GAP, "node_limit": NODE_LIMIT},
         )
         if result.x is None:
-            raise PlanningFailed(str(result.message))
+            return None
         return {
             (ask.inputs.target.key, variant.name): round(float(result.x[place]))
             for place, (ask, variant) in enumerate(self._columns)
@@ -147,6 +161,7 @@ class _Program:
             return
         split = 2 * len(self._columns) + 2 * place
         short = split + 1
+        self._high[short] = np.inf if self._may_fall_short else 0.0
         own = [(i, v) for i, (a, v) in enumerate(self._columns) if a is ask]
         roles = {role: [(i, v) for i, v in own if v.role is role] for role in Role}
         rates = {role: {i: ask.rate(v) for i, v in columns} for role, columns in roles.items()}
@@ -204,7 +219,7 @@ def _binding(
         elif replicas[variant.name] >= variant.max_replicas:
             held.append(f"maxReplicas {variant.max_replicas} of {variant.name}")
         elif replicas[variant.name] >= ask.most(variant):
-            held.append(f"{variant.name} is stocked out")
+            held.append(f"{variant.name} is stocked out or failing")
     for accelerator in sorted({v.accelerator for v in ask.inputs.target.variants}):
         if accelerator not in inventory.gpus:
             continue

@@ -21,6 +21,7 @@ from controlplane.domain.decision import (
     Verdict,
 )
 from controlplane.domain.observation import Observation
+from controlplane.domain.target import Mode
 from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
 from controlplane.planning.calibration import calibrations, factor
 from controlplane.planning.capacity import capacity
@@ -57,8 +58,9 @@ def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Obser
         return Validation(False, f"the queue grew from {before:.0f} to {now:.0f} requests", newest)
     rates = {c.variant: c.requests_per_s for c in plan.capacities}
     left = carried(inputs.target.variants, decision.desired, lambda v: rates.get(v.name, 0.0))
-    if newest.load.requests_per_s > left:
-        words = f"{newest.load.requests_per_s:.2f} requests/s arrive and {left:.2f} would be carried"
+    needed = max(newest.load.requests_per_s, wanted.low_requests_per_s)
+    if needed > left:
+        words = f"{needed:.2f} requests/s arrive or are likely to, and {left:.2f} would be carried"
         return Validation(False, words, newest)
     return Validation(True, f"{left:.2f} requests/s stay carried", newest)
 
@@ -130,7 +132,10 @@ def _remember(now_s: float, ask: Ask, plan: Plan, decision: Decision, known: dic
         # down.
         recommendations = (Recommendation(now_s, dict(decision.current)),)
     recommendations = (*recommendations, Recommendation(now_s, dict(plan.replicas)))
-    moved = ((n, r - decision.current.get(n, 0)) for n, r in decision.desired.items())
+    # In Shadow nothing is patched, so nothing counts against the rates; else the next verdicts would be about our own
+    # wishes.
+    live = ask.inputs.target.policy.mode is Mode.LIVE
+    moved = ((n, r - decision.current.get(n, 0)) for n, r in decision.desired.items() if live)
     events = tuple(ScaleEvent(now_s, name, delta) for name, delta in moved if delta)
     grown = replace(memory, recommendations=recommendations, scale_events=(*memory.scale_events, *events))
     return forget(grown, now_s - longest_look_back_s(ask.inputs.target))

@@ -216,7 +216,10 @@ class BoundsRule:
 
 
 class OverrideRule:
-    """A person's word: Pause, Pin, Floor, Ceiling; expired ones are not heard. maxReplicas still holds."""
+    """A person's word: Pause, Pin, Floor, Ceiling; expired ones are not heard.
+
+    maxReplicas still holds, since a quota may stand behind it; minReplicas does not: a Pin of 0 is meant.
+    """
 
     name = "override"
 

@@ -26,7 +26,7 @@ from controlplane.domain.ports import Clock
 
 def test_a_scaled_clock_counts_from_its_anchor_at_its_speed() -> None:
     clock = ScaledClock(1000.0, real_now_s() - 2.0, 30.0)
-    assert clock.now_s() == pytest.approx(1060.0, abs=15.0)  # half a real second of slack
+    assert clock.now_s() == pytest.approx(1060.0, abs=60.0)  # two real seconds of slack
     assert clock.speed == 30.0
 
 
@@ -34,7 +34,7 @@ def test_processes_that_share_an_anchor_agree(tmp_path: Path) -> None:
     path = tmp_path / "clock.json"
     write_anchor(path, 5000.0, 60.0)
     first, second = clock_from_anchor(path), clock_from_anchor(str(path))
-    assert second.now_s() == pytest.approx(first.now_s(), abs=6.0)  # a tenth of a real second of slack
+    assert second.now_s() == pytest.approx(first.now_s(), abs=60.0)  # a real second of slack
 
 
 @given(ahead_s=st.floats(0, 1e6), speed=st.floats(0.1, 120))

