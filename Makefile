@@ -44,7 +44,7 @@ $(STAMP): pyproject.toml requirements.lock
 
 web/node_modules/.installed: web/package.json web/package-lock.json
 	@command -v npm >/dev/null || { echo "Tidegate's web UI needs Node >= 20 with npm; see https://nodejs.org"; exit 1; }
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
 	  || { echo "Tidegate's web UI needs Node >= 20; this is $$(node --version)"; exit 1; }
 	@echo "Installing the web UI's packages ..."
 	@cd web && npm ci --silent --no-audit --no-fund
