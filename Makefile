@@ -42,12 +42,15 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
+# `npm ci` wants every platform's optional packages in the lock; where a registry did not have them all when it was
+# written, `npm install` takes the locked versions and adds this platform's.
 web/node_modules/.installed: web/package.json web/package-lock.json
 	@command -v npm >/dev/null || { echo "Tidegate's web UI needs Node >= 20 with npm; see https://nodejs.org"; exit 1; }
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
 	  || { echo "Tidegate's web UI needs Node >= 20; this is $$(node --version)"; exit 1; }
 	@echo "Installing the web UI's packages ..."
-	@cd web && npm ci --silent --no-audit --no-fund
+	@cd web && { npm ci --silent --no-audit --no-fund 2>/dev/null || \
+	  npm install --silent --no-save --no-audit --no-fund; }
 	@touch $@
 
 web/dist/index.html: web/node_modules/.installed $(shell find web/src web/index.html web/vite.config.ts web/tsconfig*.json -type f 2>/dev/null)
