@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from controlplane.domain import catalog
 from controlplane.domain.decision import ColdStart
 from controlplane.domain.target import Target, Variant
@@ -14,6 +18,12 @@ WARM_UP_S = 40.0
 """Profiling of memory and capture of CUDA graphs in vLLM."""
 P90_OVER_P50 = 1.3
 """The slow tenth of cold starts, relative to the median."""
+
+
+def summarise(seconds: Sequence[float]) -> ColdStart:
+    """Median and 90th percentile of measured cold starts, of which there is at least one."""
+    p50, p90 = (float(v) for v in np.percentile(seconds, (50, 90)))
+    return ColdStart(p50, p90, len(seconds))
 
 
 def default_cold_start(target: Target, variant: Variant) -> ColdStart:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-import numpy as np
-
 from controlplane.domain.decision import ColdStart
 from controlplane.domain.observation import Replica
+from controlplane.planning.cold_starts import summarise
 
 LATEST = 50
 """Cold starts that are kept per variant: images and models change."""
@@ -32,9 +31,3 @@ class ColdStartLog:
     def measured(self) -> dict[str, ColdStart]:
         """By variant; a variant without one is absent."""
         return {variant: summarise(seconds[-LATEST:]) for variant, seconds in self._seconds.items()}
-
-
-def summarise(seconds: list[float]) -> ColdStart:
-    """Median and 90th percentile of measured cold starts."""
-    p50, p90 = (float(v) for v in np.percentile(seconds, (50, 90)))
-    return ColdStart(p50, p90, len(seconds))

@@ -15,6 +15,8 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from controlplane.domain.decision import ColdStart, Forecast, Tick
 from controlplane.domain.ports import Fit, LedgerUnavailable
 from controlplane.domain.target import Target
+from controlplane.planning.cold_starts import summarise
+from controlplane.planning.load_history import BIN_S
 from controlplane.store.codec import FIT, FORECAST, POLICY, TARGET, TICK, tick_row, timestamp
 from controlplane.store.engine import make_engine, transaction
 from controlplane.store.tables import cold_start_samples, fits, forecasts, policies, targets, ticks
@@ -24,8 +26,6 @@ CHANNEL = "tidegate_ticks"
 """PostgreSQL's NOTIFY channel on which a commit of ticks is told."""
 COLD_STARTS_KEPT = 50
 """Newest cold starts per variant that the percentiles are of: images and models change."""
-HISTORY_BIN_S = 60.0
-"""Bins of `load_history`; the forecasters'."""
 
 
 class PostgresLedger:
@@ -132,7 +132,7 @@ class PostgresLedger:
 
     def load_history(self, target: str, since_s: float) -> dict[str, Series]:
         """The observed load in 60 s bins by quantity; empty where there is none."""
-        number = cast(func.floor(func.extract("epoch", ticks.c.at) / HISTORY_BIN_S), Integer)
+        number = cast(func.floor(func.extract("epoch", ticks.c.at) / BIN_S), Integer)
         load = ticks.c.body["inputs"]["observation"]["load"]
         rate = ticks.c.requests_per_s
         tokens_in, tokens_out = load["input_tokens"].as_float(), load["output_tokens"].as_float()
@@ -189,14 +189,9 @@ def _by_variant(rows: Iterable[tuple[str, str, float]]) -> dict[str, dict[str, C
     for target, variant, value in rows:
         seconds[target][variant].append(value)
     return {
-        target: {variant: _cold_start(values) for variant, values in variants.items()}
+        target: {variant: summarise(values) for variant, values in variants.items()}
         for target, variants in seconds.items()
     }
-
-
-def _cold_start(seconds: list[float]) -> ColdStart:
-    p50, p90 = (float(v) for v in np.percentile(seconds, (50, 90)))
-    return ColdStart(p50, p90, len(seconds))
 
 
 _HISTORY_COLUMNS = (
@@ -221,7 +216,7 @@ def _series(rows: Sequence[Row[tuple[int, float, float, float]]]) -> dict[str, S
         for row in rows:
             column[row.number - first] = getattr(row, label)
         columns[name] = column
-    return {name: Series(first * HISTORY_BIN_S, HISTORY_BIN_S, tuple(column)) for name, column in columns.items()}
+    return {name: Series(first * BIN_S, BIN_S, tuple(column)) for name, column in columns.items()}
 
 
 class MemoryLedger:
@@ -287,15 +282,15 @@ class MemoryLedger:
             if tick.inputs.target.key == target and tick.at_s >= since_s and load is not None:
                 rate = load.requests_per_s
                 row = (rate, rate * load.input_tokens, rate * load.output_tokens)
-                bins[math.floor(tick.at_s / HISTORY_BIN_S)].append(row)
+                bins[math.floor(tick.at_s / BIN_S)].append(row)
         if not bins:
             return {}
         numbers = range(min(bins), max(bins) + 1)
         names = ("requests_per_s", "input_tokens_per_s", "output_tokens_per_s")
         return {
             name: Series(
-                numbers[0] * HISTORY_BIN_S,
-                HISTORY_BIN_S,
+                numbers[0] * BIN_S,
+                BIN_S,
                 tuple(float(np.mean([r[place] for r in bins[n]])) if n in bins else None for n in numbers),
             )
             for place, name in enumerate(names)
