@@ -79,18 +79,42 @@ class KubernetesCluster:
 
 
 def _targets(manifests: list[Json]) -> tuple[list[Target], list[TargetProblem]]:
+    """Usable targets by key, and what is wrong with the others. The oldest resource keeps an object that two name."""
     targets: list[Target] = []
     problems: list[TargetProblem] = []
-    for manifest in manifests:
+    owners: dict[tuple[str, str, str], str] = {}
+    for manifest in sorted(manifests, key=_age):
         # Items of a list may come without kind and apiVersion; the path that was asked says them.
         whole = {"apiVersion": API_VERSION, "kind": "InferenceAutoscaler", **manifest}
         try:
-            targets.append(target_from_manifest(whole))
+            target = target_from_manifest(whole)
+            _claim(target, owners)
         except ManifestError as error:
             metadata = manifest.get("metadata", {})
             namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
             problems.append(TargetProblem(namespace, name, error.field, error.message))
-    return targets, problems
+        else:
+            targets.append(target)
+    return sorted(targets, key=lambda target: target.key), problems
+
+
+def _age(manifest: Json) -> tuple[str, str, str]:
+    metadata = manifest.get("metadata", {})
+    return str(metadata.get("creationTimestamp", "")), str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+
+
+def _claim(target: Target, owners: dict[tuple[str, str, str], str]) -> None:
+    """Note that the target scales its objects.
+
+    Raises:
+        ManifestError: if another target scales one of them already: two would undo each other's work.
+    """
+    claimed = {(target.namespace, v.ref.kind, v.ref.name): v.name for v in target.variants}
+    for scaled, variant in claimed.items():
+        if scaled in owners:
+            field = f"spec.variants[{variant}].scaleTargetRef"
+            raise ManifestError(field, f"{scaled[1]} {scaled[2]} is scaled by {owners[scaled]} already")
+    owners.update(dict.fromkeys(claimed, target.key))
 
 
 def _zip(

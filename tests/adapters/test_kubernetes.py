@@ -159,6 +159,18 @@ async def test_a_wrong_resource_is_a_problem_that_names_its_field(cluster: Simul
     assert (condition["type"], condition["status"], "gpt-17" in condition["message"]) == ("Ready", "False", True)
 
 
+async def test_an_object_that_two_resources_name_stays_with_the_older(cluster: Simulated, http: KubeHttp) -> None:
+    path = "/apis/tidegate.io/v1alpha1/namespaces/default/inferenceautoscalers"
+    good = (await http.get(f"{path}/chat"))["spec"]
+    cluster.clock.advance(2.0)
+    body = {"metadata": {"name": "a-rival"}, "spec": good}
+    await http.post(path, {"apiVersion": "tidegate.io/v1alpha1", "kind": "InferenceAutoscaler", **body})
+    state = await KubernetesCluster(http).state()
+    assert [t.name for t in state.targets] == ["chat"]
+    (problem,) = state.problems
+    assert (problem.name, "is scaled by default/chat already" in problem.message) == ("a-rival", True)
+
+
 async def test_one_leads_and_another_waits_until_it_is_silent(http: KubeHttp) -> None:
     now = [1000.0]
     one, two = (Lease(http, "default", name, lambda: now[0]) for name in ("one", "two"))
@@ -195,7 +207,7 @@ async def test_each_scrape_fault_has_its_name(tmp_path: Path) -> None:
 
     application = web.Application()
     application.router.add_get("/slow", slow)
-    application.router.add_get("/big", lambda _: _text("x" * 5000))
+    application.router.add_get("/big", _big)
     application.router.add_get("/moved", _redirect)
     runner = web.AppRunner(application)
     await runner.setup()
@@ -220,11 +232,11 @@ async def test_each_scrape_fault_has_its_name(tmp_path: Path) -> None:
     }
 
 
-async def _text(text: str):  # type: ignore[no-untyped-def]
-    return web.Response(text=text)
+async def _big(_: web.Request) -> web.Response:
+    return web.Response(text="x" * 5000)
 
 
-async def _redirect(_):  # type: ignore[no-untyped-def]
+async def _redirect(_: web.Request) -> web.Response:
     raise web.HTTPFound("http://169.254.169.254/")
 
 
