@@ -232,6 +232,8 @@ def backtest(
     from controlplane.simulation.backtest import backtest as play
     from controlplane.simulation.policies import policy_named
 
+    if out is not None and not out.absolute().parent.is_dir():
+        _fail(f"--json is {str(out)!r}; allowed: a file in a directory that exists")
     with _progress() as progress:
         result = play(trace, scenario, rate_scale, lambda s: policy_named(policy, s), progress, time.perf_counter)
     if out is not None:

@@ -51,8 +51,8 @@ function ClockBadge() {
       </Tooltip>
       {speed !== null && speed !== 1 && (
         <Tooltip label="The controller's clock runs faster than life: the cluster is simulated.">
-          <Badge variant="light" tt="none">
-            virtual ×{speed}
+          <Badge variant="light" tt="none" style={{ flex: "none" }} aria-label={`virtual time, ${speed} times as fast as life`}>
+            ×{speed}
           </Badge>
         </Tooltip>
       )}

@@ -43,7 +43,7 @@ export function Stat({ label, children, hint }: { label: string; children: React
 export function Stats({ children }: { children: ReactNode }) {
   return (
     <Paper withBorder p="md">
-      <Group gap="xl" wrap="wrap">
+      <Group wrap="wrap" style={{ columnGap: 36, rowGap: 10 }}>
         {children}
       </Group>
     </Paper>
