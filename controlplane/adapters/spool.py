@@ -30,6 +30,7 @@ class FileSpool:
     def __init__(self, directory: Path) -> None:
         self._path = directory / "ticks.jsonl"
         self._records: dict[str, Tick] = {}
+        self._torn = False
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._recover()
@@ -72,9 +73,13 @@ class FileSpool:
             return
 
     def _append(self, kind: _Kind, ticks: Sequence[Tick]) -> None:
+        text = "".join(_line(kind, tick) for tick in ticks)
         try:
-            _write_synced(self._path, "a", "".join(_line(kind, tick) for tick in ticks))
+            # A write that failed half-way (a full disk) may have left half a line: the next one must not continue it.
+            _write_synced(self._path, "a", f"\n{text}" if self._torn else text)
+            self._torn = False
         except OSError as error:
+            self._torn = True
             raise SpoolUnavailable(f"the spool {self._path} cannot be written: {error}") from error
 
     def _compact(self) -> None:

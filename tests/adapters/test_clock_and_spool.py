@@ -134,6 +134,18 @@ def test_a_spool_that_cannot_be_written_says_so_and_forgets_nothing(tmp_path: Pa
     assert spool.pending() == [moving()]
 
 
+def test_a_write_that_failed_half_way_does_not_spoil_the_next(tmp_path: Path) -> None:
+    spool = FileSpool(tmp_path)
+    path = tmp_path / "ticks.jsonl"
+    path.mkdir()
+    with pytest.raises(SpoolUnavailable):
+        spool.intend([moving()])
+    path.rmdir()
+    path.write_text('{"kind": "intent", "tick": {"id": "to')  # what a full disk left of the line
+    spool.record([make_tick("next")])
+    assert [t.id for t in FileSpool(tmp_path).pending()] == ["next"]
+
+
 def test_the_fake_behaves_alike() -> None:
     spool = MemorySpool()
     spool.record([moving()])
