@@ -96,9 +96,9 @@ class Controller:
         now_s, writable = ports.clock.now_s(), ports.spool.writable()
         step = self._stepper(group).step(now_s, views, state.inventory, writable)
         intended = _ticks(group, step)
-        self._intend([tick for tick in intended if _moves(tick)])
+        kept = self._intend([tick for tick in intended if _moves(tick)])
         by_key = {view.target.key: view for view in views}
-        done = [await self._carry_out(tick, by_key[tick.inputs.target.key], state) for tick in intended]
+        done = [await self._carry_out(tick, by_key[tick.inputs.target.key], state, kept) for tick in intended]
         done = [replace(tick, duration_s=ports.real_s() - began_s) for tick in done]
         self._record(done)
         await asyncio.gather(*(self._report(tick) for tick in done))
@@ -107,14 +107,15 @@ class Controller:
     def _stepper(self, group: str) -> GroupStepper:
         return self.steppers.setdefault(group, GroupStepper(group))
 
-    def _intend(self, ticks: Sequence[Tick]) -> None:
-        """No patch without a trace, but for ups: users must not wait for a full disk."""
-        if not ticks:
-            return
+    def _intend(self, ticks: Sequence[Tick]) -> bool:
+        """Keep what is about to be done; whether it is kept. Ups go on without: users must not wait for a full disk."""
         try:
-            self.ports.spool.intend(ticks)
+            if ticks:
+                self.ports.spool.intend(ticks)
         except SpoolUnavailable as error:
-            _log.error("an intent cannot be kept, ups go on: %s", error)
+            _log.error("an intent cannot be kept, ups go on and downs are held: %s", error)
+            return False
+        return True
 
     def _record(self, ticks: Sequence[Tick]) -> None:
         try:
@@ -122,7 +123,7 @@ class Controller:
         except SpoolUnavailable as error:
             _log.error("ticks are kept in memory alone until the ledger has them: %s", error)
 
-    async def _carry_out(self, tick: Tick, seen: TargetView, state: ClusterState) -> Tick:
+    async def _carry_out(self, tick: Tick, seen: TargetView, state: ClusterState, kept: bool) -> Tick:
         """Validate a down, then patch what changed; in Shadow nothing is touched."""
         target, decision = tick.inputs.target, tick.decision
         if not _moves(tick):
@@ -130,13 +131,14 @@ class Controller:
         if target.policy.mode is not Mode.LIVE:
             return tick
         validation = await self._validate(tick, seen) if _goes_down(decision) else None
+        refusal = _refusal(validation, kept)
         actuations = []
         for variant in target.variants:
             before, after = decision.current[variant.name], decision.desired[variant.name]
             if before == after:
                 continue
-            if validation is not None and not validation.allowed and after < before:
-                actuations.append(Actuation(variant.name, before, after, ActuationResult.REFUSED, validation.reason))
+            if refusal and after < before:
+                actuations.append(Actuation(variant.name, before, after, ActuationResult.REFUSED, refusal))
             else:
                 actuations.append(await self._patch(target, variant, before, after, seen, state))
         return replace(tick, validation=validation, actuations=tuple(actuations))
@@ -194,6 +196,13 @@ def _ticks(group: str, step: Step) -> list[Tick]:
         )
         for one, plan, decision in zip(inputs.targets, outcome.plans, outcome.decisions, strict=True)
     ]
+
+
+def _refusal(validation: Validation | None, kept: bool) -> str:
+    """Why nothing may go down now; empty where it may."""
+    if not kept:
+        return "the intent could not be kept"
+    return "" if validation is None or validation.allowed else validation.reason
 
 
 def _moves(tick: Tick) -> bool:

@@ -105,7 +105,6 @@ class _Program:
     """Columns: for each variant n and up; for each ask split and short."""
 
     def __init__(self, asks: Sequence[Ask], inventory: Inventory, may_fall_short: bool) -> None:
-        self._asks = asks
         self._may_fall_short = may_fall_short
         self._columns = [(ask, variant) for ask in asks for variant in ask.inputs.target.variants]
         self._size = 2 * len(self._columns) + 2 * len(asks)

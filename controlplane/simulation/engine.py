@@ -91,7 +91,6 @@ class Engine:
         self._count = 0  # decode steps so far
         self._free_blocks = limits.kv_blocks
         self._orders = 0
-        self.busy_s = 0.0
 
     @property
     def running(self) -> int:
@@ -298,7 +297,6 @@ class Engine:
             self.telemetry.itl.observe(seconds / steps, live * steps)
             self.telemetry.generation_tokens_total += live * steps
         self.now_s += seconds
-        self.busy_s += seconds
 
     def _end_finished(self) -> None:
         heap = self._decoding

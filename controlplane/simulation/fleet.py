@@ -36,7 +36,7 @@ class SimulatedNode:
 
 
 class Fleet:
-    """Implements `SimulatedFleet`; also gives samples and replicas without text, for backtests."""
+    """What the simulated cluster puts HTTP in front of; also gives samples and replicas without text, for backtests."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Fleet:
         for workload in workloads:
             self._start_warm(workload)
 
-    # What the cluster sees (SimulatedFleet)
+    # What the cluster sees
 
     def advance(self, until_s: float) -> None:
         """Play the load and the replicas up to `until_s`; going back is not possible and does nothing."""
@@ -73,7 +73,7 @@ class Fleet:
             self._turn_pods()
 
     def set_replicas(self, workload: str, replicas: int, delete_first: Sequence[str] = ()) -> None:
-        """Want that many replicas from now on; see `SimulatedFleet`."""
+        """Want that many replicas from now on; going down, not-ready ones go first, then those in `delete_first`."""
         if replicas < 0:
             raise ValueError(f"replicas of {workload} is {replicas}; allowed: 0 or more")
         meter, before = self.meters[workload], self._wanted[workload]
@@ -95,7 +95,11 @@ class Fleet:
         return [SimulatedNode(name, *size) for name, size in self._nodes.sizes.items()]
 
     def metrics_page(self, pod: str) -> bytes:
-        """The vLLM metrics page of a pod that is Ready or Terminating; see `SimulatedFleet`."""
+        """The vLLM metrics page of a pod that is Ready or Terminating.
+
+        Raises:
+            KeyError: if there is no such pod or its engine is not up yet.
+        """
         engine = self._pods[pod].engine
         if engine is None:
             raise KeyError(f"the engine of {pod} is not up yet")

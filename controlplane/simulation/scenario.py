@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from controlplane.domain import catalog
 from controlplane.domain.manifest import ManifestError, target_from_manifest
 from controlplane.domain.target import Target, Variant
-from controlplane.planning.roofline import BLOCK_SIZE_TOKENS, DoesNotFit, StepCost, kv_capacity_tokens, prior
+from controlplane.planning.roofline import BLOCK_SIZE_TOKENS, DoesNotFit, kv_capacity_tokens, prior
 from controlplane.simulation.engine import EngineLimits
 from controlplane.simulation.lifecycle import ColdStartStages, Workload
 from controlplane.simulation.traffic import DayShape, GeneratedTraffic, Trace, TraceTraffic, Traffic
@@ -183,11 +183,6 @@ def _workload(key: str, target: Target, variant: Variant, raw: _Workload, errors
 def _errors(random: np.random.Generator, share: float) -> tuple[float, ...]:
     """What a, b, c and d truly are, as shares of the prior."""
     return tuple(float(f) for f in random.uniform(1.0 - share, 1.0 + share, 4))
-
-
-def true_costs(scenario: Scenario) -> dict[str, StepCost]:
-    """The replicas' true step costs by workload: for tests, never for the planner."""
-    return {workload.key: workload.cost for workload in scenario.workloads}
 
 
 def _shipped_dir() -> Any:

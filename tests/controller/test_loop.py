@@ -146,6 +146,24 @@ async def test_a_spool_that_cannot_be_written_holds_downs_and_lets_ups_go() -> N
     assert len(ticks) == 40
 
 
+class _LateFailure(MemorySpool):
+    """A spool whose disk fills up between the probe and the intent."""
+
+    def writable(self) -> bool:
+        return True
+
+
+async def test_an_intent_that_fails_after_the_probe_still_holds_the_down() -> None:
+    world = World(replicas=8)
+    world.spool = _LateFailure()
+    world.spool.broken = True
+    world.controller = world.start()
+    ticks = await world.tick(40)
+    refused = [a for t in ticks for a in t.actuations if a.result is ActuationResult.REFUSED]
+    assert all(call.replicas_to > call.replicas_from for call in world.actuator.applied)
+    assert {a.detail for a in refused} == {"the intent could not be kept"}
+
+
 async def test_replicas_that_do_not_answer_are_an_abstention_not_a_zero() -> None:
     world = World()
     ticks = await world.tick(2, silent=True)
