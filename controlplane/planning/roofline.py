@@ -8,7 +8,7 @@ Williams et al., "Roofline" (CACM 2009), and Pope et al., "Efficiently Scaling T
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from controlplane.domain.catalog import Accelerator, Model
 
@@ -37,23 +37,25 @@ MAX_BATCHED_TOKENS = 2048
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """Coefficients of one step's duration, seconds: `a + b*prefill_tokens + c*decode_seqs + d*context_tokens`."""
+    """Coefficients of one step's duration, seconds: `a + b*prefill_tokens + c*decode_seqs + d*context_tokens +
+    e*pairs`, where `pairs` counts every prefill token once for each token before it (attention over long prompts)."""
 
     a_s: float
     b_s_per_token: float
     c_s_per_sequence: float
     d_s_per_token: float
+    e_s_per_token_pair: float = 0.0
 
-    def step_s(self, prefill_tokens: float, decode_seqs: float, context_tokens: float) -> float:
+    def step_s(
+        self, prefill_tokens: float, decode_seqs: float, context_tokens: float, token_pairs: float = 0.0
+    ) -> float:
         """Duration of one step, seconds."""
         decode = self.c_s_per_sequence * decode_seqs + self.d_s_per_token * context_tokens
-        return self.a_s + self.b_s_per_token * prefill_tokens + decode
+        return self.a_s + self.b_s_per_token * prefill_tokens + decode + self.e_s_per_token_pair * token_pairs
 
     def scaled(self, factor: float) -> StepCost:
         """Every coefficient times `factor`."""
-        return StepCost(
-            self.a_s * factor, self.b_s_per_token * factor, self.c_s_per_sequence * factor, self.d_s_per_token * factor
-        )
+        return StepCost(*(factor * value for value in astuple(self)))
 
 
 class DoesNotFit(ValueError):
@@ -63,13 +65,16 @@ class DoesNotFit(ValueError):
 def prior(model: Model, accelerator: Accelerator, gpus: int) -> StepCost:
     """The roofline step cost of `model` on `gpus` accelerators under tensor parallelism."""
     bandwidth = accelerator.bandwidth_bytes_per_s * gpus * BANDWIDTH_EFFICIENCY
-    token_s = 2.0 * model.parameters / (accelerator.bf16_flops_per_s * gpus * FLOPS_EFFICIENCY)
+    flops = accelerator.bf16_flops_per_s * gpus * FLOPS_EFFICIENCY
+    token_s = 2.0 * model.parameters / flops
     communication_s = 2.0 * model.layers * ALL_REDUCE_S if gpus > 1 else 0.0
     return StepCost(
         a_s=model.weight_bytes / bandwidth + STEP_OVERHEAD_S + communication_s,
         b_s_per_token=token_s,
         c_s_per_sequence=token_s + SAMPLING_S,
         d_s_per_token=model.kv_bytes_per_token / bandwidth,
+        # Scores and values: 2 multiply-adds of `hidden` each for a pair of tokens, in every layer.
+        e_s_per_token_pair=4.0 * model.layers * model.attention_heads * model.head_dim / flops,
     )
 
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from controlplane.domain.observation import Inventory, Replica, ReplicaPhase, Sample
-from controlplane.domain.target import Role
-from controlplane.simulation.engine import Engine, Request
 from controlplane.simulation.lifecycle import Nodes, Pod, Workload
 from controlplane.simulation.meters import RequestMeter, VariantMeter, meter_of
 from controlplane.simulation.ports import PodStage, SimulatedPod
 from controlplane.simulation.service import Service
-from controlplane.simulation.traffic import Traffic
+from controlplane.simulation.traffic import Arrivals, Traffic
 from controlplane.simulation.vllm_page import render_page, sample_of
 
 DRAIN_S = 120.0
@@ -155,10 +153,7 @@ class Fleet:
     def _serve(self, until_s: float) -> None:
         for key, service in self.services.items():
             traffic = self._traffic.get(key)
-            for at_s, input_tokens, output_tokens in traffic.arrivals(self.now_s, until_s) if traffic else ():
-                service.advance(at_s)
-                service.arrive(Request(at_s, input_tokens, output_tokens))
-            service.advance(until_s)
+            service.play(until_s, traffic.arrivals(self.now_s, until_s) if traffic else Arrivals.none())
 
     def _pass_time(self, until_s: float) -> None:
         for meter in self.meters.values():
@@ -224,18 +219,8 @@ class Fleet:
                 self._place(pod)
 
     def _make_ready(self, pod: Pod) -> None:
-        service = self.services[pod.workload.target.key]
         pod.ready_at_s = self.now_s
-
-        def done(request: Request, at_s: float) -> None:
-            if pod.workload.variant.role is Role.PREFILL:
-                service.prefilled(pod, request, at_s)
-            else:
-                service.answered(request, at_s)
-
-        workload = pod.workload
-        pod.engine = Engine(workload.variant.role, workload.cost, workload.limits, self.now_s, done)
-        service.open(pod, self.now_s)
+        pod.engine = self.services[pod.workload.target.key].open(pod.workload, self.now_s)
 
     def _delete(self, pod: Pod) -> None:
         pod.deleted_at_s = self.now_s
@@ -243,12 +228,12 @@ class Fleet:
             self._remove(pod)
             self._place_waiting()
         else:
-            self.services[pod.workload.target.key].close(pod)
+            self.services[pod.workload.target.key].close(pod.engine)
 
     def _remove(self, pod: Pod) -> None:
         del self._pods[pod.name]
         if pod.engine is not None:
-            self.services[pod.workload.target.key].drop(pod, self.now_s)
+            self.services[pod.workload.target.key].drop(pod.engine, self.now_s)
         if pod.node is not None:
             self._nodes.give_back(pod.node, pod.workload.variant.gpus_per_replica)
             self.meters[pod.workload.key].place(-1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from controlplane.domain.target import Slo, Target
-from controlplane.simulation.engine import Request
+from controlplane.simulation.core import state as s
 
 SECONDS_PER_HOUR = 3600.0
 RECENT_REQUESTS = 1000
@@ -44,6 +44,10 @@ class RequestMeter:
     met: int = 0
     ttft_s: array[float] = field(default_factory=lambda: array("d"))
     tpot_s: array[float] = field(default_factory=lambda: array("d"))
+    arrived_at_s: array[float] = field(default_factory=lambda: array("d"))
+    """Arrivals of the requests that are over, in the order of their ends."""
+    met_each: array[int] = field(default_factory=lambda: array("b"))
+    """Whether each of them met the SLO."""
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT_REQUESTS))
 
     @property
@@ -51,24 +55,23 @@ class RequestMeter:
         """Requests that have neither finished nor been rejected."""
         return self.arrived - self.finished - self.rejected
 
-    def finish(self, request: Request, at_s: float) -> None:
-        """Count one answered request. One token has no TPOT and meets that part of the SLO."""
-        first_s = request.first_token_at_s if request.first_token_at_s is not None else at_s
-        ttft_s = first_s - request.arrived_at_s
-        self.finished += 1
-        self.ttft_s.append(ttft_s)
-        met = ttft_s <= self.slo.ttft_s
-        if request.output_tokens > 1:
-            tpot_s = (at_s - first_s) / (request.output_tokens - 1)
-            self.tpot_s.append(tpot_s)
-            met = met and tpot_s <= self.slo.tpot_s
-        self.met += met
-        self.recent.append(met)
-
-    def reject(self) -> None:
-        """Count one request that no replica can ever serve."""
-        self.rejected += 1
-        self.recent.append(False)
+    def conclude(self, rows: np.ndarray) -> None:
+        """Count requests that are over: rows of the core's `done`. One whose end is NaN was refused: no replica could
+        ever serve it. An answer of one token has no TPOT and meets that part of the SLO."""
+        ends_s = rows[:, s.DONE_END]
+        answered = ~np.isnan(ends_s)
+        ttft_s = rows[:, s.DONE_FIRST] - rows[:, s.DONE_ARRIVED]
+        steps = rows[:, s.DONE_OSL] - 1.0
+        tpot_s = np.where(steps > 0, (ends_s - rows[:, s.DONE_FIRST]) / np.maximum(steps, 1.0), 0.0)
+        met = answered & (ttft_s <= self.slo.ttft_s) & (tpot_s <= self.slo.tpot_s)
+        self.finished += int(answered.sum())
+        self.rejected += int((~answered).sum())
+        self.met += int(met.sum())
+        self.ttft_s.frombytes(ttft_s[answered].tobytes())
+        self.tpot_s.frombytes(tpot_s[answered & (steps > 0)].tobytes())
+        self.arrived_at_s.frombytes(rows[:, s.DONE_ARRIVED].tobytes())
+        self.met_each.frombytes(met.astype(np.int8).tobytes())
+        self.recent.extend(met.tolist())
 
 
 @dataclass(slots=True)

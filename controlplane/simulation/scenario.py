@@ -174,6 +174,7 @@ def _workload(key: str, target: Target, variant: Variant, raw: _Workload, errors
         b_s_per_token=cost.b_s_per_token * b,
         c_s_per_sequence=cost.c_s_per_sequence * c,
         d_s_per_token=cost.d_s_per_token * d,
+        e_s_per_token_pair=cost.e_s_per_token_pair * b,  # prompts are arithmetic, attention or not
     )
     blocks = kv_capacity_tokens(model, gpu, variant.gpus_per_replica) // BLOCK_SIZE_TOKENS
     limits = EngineLimits(kv_blocks=blocks, max_context_tokens=model.max_context_tokens)

@@ -1,140 +1,143 @@
-"""One target's requests on their way: the gateway's queue, routing, and the hand-over from prefill to decode."""
+"""One target's requests and replicas: the readable surface of the compiled core."""
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
 
 from controlplane.domain import catalog
 from controlplane.domain.target import Role, Target
 from controlplane.planning.roofline import kv_transfer_s
-from controlplane.simulation.engine import Engine, Request
-from controlplane.simulation.lifecycle import Pod
+from controlplane.simulation.core import routing
+from controlplane.simulation.core import state as s
+from controlplane.simulation.core.state import State, allocate, grown
+from controlplane.simulation.engine import Engine
+from controlplane.simulation.lifecycle import Workload
 from controlplane.simulation.meters import RequestMeter
+from controlplane.simulation.traffic import Arrivals
+
+_ROLES: Mapping[Role, int] = {Role.BOTH: s.BOTH, Role.PREFILL: s.PREFILL, Role.DECODE: s.DECODE}
 
 
-@dataclass(slots=True)
+class Routing(IntEnum):
+    """Who gets the next request. Least loaded weighs requests by the replica's speed; least requests and round robin,
+    the defaults of most gateways, do not."""
+
+    LEAST_LOADED = routing.LEAST_LOADED
+    LEAST_REQUESTS = routing.LEAST_REQUESTS
+    ROUND_ROBIN = routing.ROUND_ROBIN
+
+
+@dataclass(slots=True, eq=False)
 class Service:
-    """Routes to the Ready replica with the fewest requests; where there is none, requests wait at the gateway."""
+    """Plays one target. Where no replica is Ready, requests wait at the gateway. Times are unix seconds and never go
+    back."""
 
     target: Target
     meter: RequestMeter
-    fronts: list[Pod] = field(default_factory=list)
-    """Ready replicas that take new requests: Prefill and Both."""
-    decoders: list[Pod] = field(default_factory=list)
-    """Ready replicas of role Decode."""
-    leaving: list[Pod] = field(default_factory=list)
-    """Draining replicas: they take nothing new and finish what they have."""
-    gateway: deque[Request] = field(default_factory=deque)
-    _handovers: list[tuple[float, int, float, Request]] = field(default_factory=list)
-    """Heap of (arrival at the decode side, number, prefill's end, request)."""
-    _stranded: deque[tuple[float, Request]] = field(default_factory=deque)
-    """Prefilled requests for which there was no decode replica: (prefill's end, request)."""
-    _numbers: int = 0
+    routing: Routing = Routing.LEAST_LOADED
+    _state: State = field(default_factory=lambda: allocate(requests=256, engines=8, sequences=256))
+    _engines: dict[int, Engine] = field(default_factory=dict)
 
-    def arrive(self, request: Request) -> None:
-        """Take one new request; `advance` must have brought the replicas to its arrival."""
-        self.meter.arrived += 1
-        self._enter(request, request.arrived_at_s)
+    def __post_init__(self) -> None:
+        self.route_by(self.routing)
 
-    def advance(self, until_s: float) -> None:
-        """Play the replicas up to `until_s`, prompts first: what they hand over reaches the decode side in order."""
-        for pod in (*self.fronts, *self.leaving):
-            engine = _engine(pod)
-            if engine.role is not Role.DECODE:
-                engine.advance(until_s)
-        while self._handovers and self._handovers[0][0] <= until_s:
-            at_s, _, handed_s, request = heapq.heappop(self._handovers)
-            self._advance_decoders(at_s)
-            self._decode(request, at_s, handed_s)
-        self._advance_decoders(until_s)
+    def route_by(self, routing: Routing) -> None:
+        """Choose replicas in another way from now on."""
+        self.routing = routing
+        self._state.scalars[s.ROUTING] = routing
 
-    def open(self, pod: Pod, at_s: float) -> None:
-        """A replica became Ready: it takes what waits."""
-        if pod.workload.variant.role is Role.DECODE:
-            self.decoders.append(pod)
-            while self._stranded:
-                handed_s, request = self._stranded.popleft()
-                self._decode(request, at_s, handed_s)
-            return
-        self.fronts.append(pod)
-        waiting, self.gateway = self.gateway, deque()
-        for request in waiting:
-            self._enter(request, at_s)
-
-    def close(self, pod: Pod) -> None:
-        """A replica drains from now on."""
-        self._forget(pod)
-        self.leaving.append(pod)
-
-    def drop(self, pod: Pod, at_s: float) -> None:
-        """A replica is gone; what it still had begins again elsewhere."""
-        self._forget(pod)
-        for request in _engine(pod).evict_all():
-            self._enter(request, at_s)
-
-    def prefilled(self, pod: Pod, request: Request, at_s: float) -> None:
-        """A prompt was read on a prefill replica: its KV cache travels to the decode side."""
-        if request.output_tokens <= 1:
-            if request.first_token_at_s is None:
-                request.first_token_at_s = at_s
-            self.meter.finish(request, at_s)
-            return
-        self._numbers += 1
-        transfer_s = kv_transfer_s(
-            catalog.model(self.target.model),
-            request.input_tokens,
-            catalog.accelerator(pod.workload.variant.accelerator),
-            self._receiver(),
+    def play(self, until_s: float, arrivals: Arrivals) -> None:
+        """Let the requests arrive, which are in order and before `until_s`, and play every replica up to then."""
+        self.meter.arrived += len(arrivals.at_s)
+        self._make_room(requests=len(arrivals.at_s))
+        routing.play(
+            self._state, until_s, arrivals.at_s, arrivals.input_tokens, arrivals.output_tokens, arrivals.cached_tokens
         )
-        heapq.heappush(self._handovers, (at_s + transfer_s, self._numbers, at_s, request))
+        self._collect()
 
-    def answered(self, request: Request, at_s: float) -> None:
-        """A request's last token was made."""
-        self.meter.finish(request, at_s)
+    def open(self, workload: Workload, at_s: float) -> Engine:
+        """A replica became Ready: it takes what waits."""
+        number = self._free_number()
+        self._make_room(engine=number, sequences=workload.limits.max_num_seqs)
+        engine = Engine(workload.variant.role, workload.cost, workload.limits, at_s, self._state, number)
+        self._engines[number] = engine
+        self._reset(engine, self._transfer_s_per_token(workload))
+        routing.release(self._state, number, at_s)
+        self._collect()
+        return engine
 
-    def _receiver(self) -> catalog.Accelerator:
-        decoding = next(v for v in self.target.variants if v.role is Role.DECODE)
-        return catalog.accelerator(decoding.accelerator)
+    def close(self, engine: Engine) -> None:
+        """A replica drains from now on: it takes nothing new and finishes what it has."""
+        self._state.engine_numbers[engine.number, s.STATUS] = s.LEAVING
 
-    def _advance_decoders(self, until_s: float) -> None:
-        for pod in (*self.decoders, *self.leaving):
-            engine = _engine(pod)
-            if engine.role is Role.DECODE:
-                engine.advance(until_s)
+    def drop(self, engine: Engine, at_s: float) -> None:
+        """A replica is gone; what it still had begins again elsewhere."""
+        del self._engines[engine.number]
+        self._make_room(requests=0)
+        routing.evict(self._state, engine.number, at_s)
+        self._collect()
 
-    def _enter(self, request: Request, at_s: float) -> None:
-        if not self.fronts:
-            self.gateway.append(request)
+    @property
+    def between_replicas(self) -> int:
+        """Requests that are in no replica: at the gateway, with KV caches on their way, or without a decode replica."""
+        queued = sum(self._length(head) for head in (s.GATEWAY_HEAD, s.STRANDED_HEAD))
+        return queued + int(self._state.scalars[s.HANDOVERS])
+
+    def _length(self, head: int) -> int:
+        place, count = int(self._state.scalars[head]), 0
+        while place != s.NONE:
+            place, count = int(self._state.request_numbers[place, s.NEXT]), count + 1
+        return count
+
+    def _collect(self) -> None:
+        rows = int(self._state.scalars[s.DONE])
+        if rows:
+            self.meter.conclude(self._state.done[:rows])
+            self._state.scalars[s.DONE] = 0
+
+    def _free_number(self) -> int:
+        return next(number for number in range(len(self._engines) + 1) if number not in self._engines)
+
+    def _make_room(self, requests: int = 0, engine: int = 0, sequences: int = 0) -> None:
+        """Grow the arrays by halves where they are too small; every engine's view is made anew on the new arrays."""
+        state = self._state
+        pool, engines, width = len(state.request_times), *state.heap_keys.shape
+        in_use = pool - int(state.scalars[s.FREE_REQUESTS])
+        wanted = (in_use + requests, engine + 1, sequences)
+        if all(need <= size for need, size in zip(wanted, (pool, engines, width), strict=True)):
             return
-        engine = _least_loaded(self.fronts)
-        if engine.fits(request):
-            engine.submit(request, at_s)
-        else:
-            self.meter.reject()
+        sizes = [
+            max(size, need + need // 2 if need > size else size)
+            for need, size in zip(wanted, (pool, engines, width), strict=True)
+        ]
+        self._state = grown(state, *sizes)
+        for view in self._engines.values():
+            view.move_to(self._state)
 
-    def _decode(self, request: Request, at_s: float, handed_over_at_s: float) -> None:
-        if not self.decoders:
-            self._stranded.append((handed_over_at_s, request))
-            return
-        engine = _least_loaded(self.decoders)
-        if engine.fits(request):
-            engine.submit(request, at_s, handed_over_at_s)
-        else:
-            self.meter.reject()
+    def _reset(self, engine: Engine, transfer_s_per_token: float) -> None:
+        state, number, limits = self._state, engine.number, engine.limits
+        if limits.block_tokens > s.MAX_BLOCK_TOKENS:
+            raise ValueError(f"blockTokens is {limits.block_tokens}; allowed: at most {s.MAX_BLOCK_TOKENS}")
+        for rows in (state.residues, state.counters, state.bucket_counts, state.bucket_sums, state.engine_numbers):
+            rows[number] = 0
+        cost = engine.cost
+        state.engine_times[number] = (
+            *(engine.started_at_s, np.inf, cost.a_s, cost.b_s_per_token, cost.c_s_per_sequence, cost.d_s_per_token),
+            *(cost.e_s_per_token_pair, transfer_s_per_token),
+        )
+        own = state.engine_numbers[number]
+        own[[s.STATUS, s.ROLE, s.KV_BLOCKS, s.FREE]] = s.OPEN, _ROLES[engine.role], limits.kv_blocks, limits.kv_blocks
+        own[[s.MAX_SEQS, s.MAX_BATCHED, s.BLOCK]] = limits.max_num_seqs, limits.max_batched_tokens, limits.block_tokens
+        own[s.MAX_CONTEXT] = limits.max_context_tokens
 
-    def _forget(self, pod: Pod) -> None:
-        for pods in (self.fronts, self.decoders, self.leaving):
-            if pod in pods:
-                pods.remove(pod)
-
-
-def _engine(pod: Pod) -> Engine:
-    assert pod.engine is not None, f"{pod.name} is not Ready"
-    return pod.engine
-
-
-def _least_loaded(pods: list[Pod]) -> Engine:
-    """Fewest requests, weighed by the speed of the replica's decode step, so that a slow GPU gets fewer."""
-    return min((_engine(pod) for pod in pods), key=lambda e: (e.running + e.waiting + 1) * e.cost.a_s)
+    def _transfer_s_per_token(self, workload: Workload) -> float:
+        """Of KV cache, over the slower of the two links."""
+        if workload.variant.role is not Role.PREFILL:
+            return 0.0
+        receiver = next(v.accelerator for v in self.target.variants if v.role is Role.DECODE)
+        gpus = [catalog.accelerator(name) for name in (workload.variant.accelerator, receiver)]
+        return kv_transfer_s(catalog.model(self.target.model), 1.0, *gpus)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 
 from controlplane.domain.observation import Histogram
@@ -30,15 +30,17 @@ ITERATION_BOUNDS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 163
 
 
 class BucketCounts:
-    """A histogram that grows."""
+    """A histogram at one moment: `counts` by bucket, the last one for what is above every bound."""
 
     __slots__ = ("bounds", "count", "counts", "sum")
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
+    def __init__(
+        self, bounds: tuple[float, ...], counts: list[float] | None = None, total: float = 0.0, count: float = 0.0
+    ) -> None:
         self.bounds = bounds
-        self.counts = [0.0] * (len(bounds) + 1)
-        self.sum = 0.0
-        self.count = 0.0
+        self.counts = counts if counts is not None else [0.0] * (len(bounds) + 1)
+        self.sum = total
+        self.count = count
 
     def observe(self, value: float, times: float = 1.0) -> None:
         """Count `value` that many times."""
@@ -51,27 +53,42 @@ class BucketCounts:
         return Histogram(self.bounds, tuple(accumulate(self.counts[:-1])), self.sum, self.count)
 
 
-@dataclass(slots=True)
+MAX_LENGTH_TOKENS = 1e6
+"""The longest prompt or answer whose bucket is told apart; contexts of models end before."""
+
+BOUNDS: dict[str, tuple[float, ...]] = {
+    "ttft": TTFT_BOUNDS,
+    "itl": TOKEN_TIME_BOUNDS,
+    "tpot": TOKEN_TIME_BOUNDS,
+    "e2e": REQUEST_TIME_BOUNDS,
+    "queue": REQUEST_TIME_BOUNDS,
+    "inference": REQUEST_TIME_BOUNDS,
+    "prefill": REQUEST_TIME_BOUNDS,
+    "decode": REQUEST_TIME_BOUNDS,
+    "iteration_tokens": tuple(float(b) for b in ITERATION_BOUNDS),
+    "prompt_tokens": _one_two_five(MAX_LENGTH_TOKENS),
+    "generation_tokens": _one_two_five(MAX_LENGTH_TOKENS),
+}
+"""Bounds of every histogram that an engine keeps, in the order of the core's rows; the names are vLLM's, shortened."""
+
+
+@dataclass(frozen=True, slots=True)
 class Telemetry:
-    """One engine's counters; the names are vLLM's without the prefix."""
+    """One engine's counters since its start, at one moment; the names are vLLM's without the prefix."""
 
-    max_model_len: float
-    prompt_tokens_total: float = 0.0
-    generation_tokens_total: float = 0.0
-    finished_total: float = 0.0
-    preemptions_total: float = 0.0
-    ttft: BucketCounts = field(default_factory=lambda: BucketCounts(TTFT_BOUNDS))
-    itl: BucketCounts = field(default_factory=lambda: BucketCounts(TOKEN_TIME_BOUNDS))
-    tpot: BucketCounts = field(default_factory=lambda: BucketCounts(TOKEN_TIME_BOUNDS))
-    e2e: BucketCounts = field(default_factory=lambda: BucketCounts(REQUEST_TIME_BOUNDS))
-    queue: BucketCounts = field(default_factory=lambda: BucketCounts(REQUEST_TIME_BOUNDS))
-    inference: BucketCounts = field(default_factory=lambda: BucketCounts(REQUEST_TIME_BOUNDS))
-    prefill: BucketCounts = field(default_factory=lambda: BucketCounts(REQUEST_TIME_BOUNDS))
-    decode: BucketCounts = field(default_factory=lambda: BucketCounts(REQUEST_TIME_BOUNDS))
-    iteration_tokens: BucketCounts = field(default_factory=lambda: BucketCounts(ITERATION_BOUNDS))
-    prompt_tokens: BucketCounts = field(init=False)
-    generation_tokens: BucketCounts = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.prompt_tokens = BucketCounts(_one_two_five(self.max_model_len))
-        self.generation_tokens = BucketCounts(_one_two_five(self.max_model_len))
+    prompt_tokens_total: float
+    cached_tokens_total: float
+    generation_tokens_total: float
+    finished_total: float
+    preemptions_total: float
+    ttft: BucketCounts
+    itl: BucketCounts
+    tpot: BucketCounts
+    e2e: BucketCounts
+    queue: BucketCounts
+    inference: BucketCounts
+    prefill: BucketCounts
+    decode: BucketCounts
+    iteration_tokens: BucketCounts
+    prompt_tokens: BucketCounts
+    generation_tokens: BucketCounts

@@ -7,25 +7,60 @@ import gzip
 import io
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-Arrival = tuple[float, int, int]
-"""(arrival, unix seconds; input tokens; output tokens)."""
 DAY_S = 86_400.0
 MINUTE_S = 60.0
 COPY_SHIFT = (math.sqrt(5) - 1) / 2
 """Copies of a trace are shifted by multiples of the golden section of its length: never onto one another."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrivals:
+    """Requests by arrival (unix seconds, ascending); columns of equal length. `cached_tokens` of the prompt are in
+    some replica's prefix cache."""
+
+    at_s: np.ndarray
+    input_tokens: np.ndarray
+    output_tokens: np.ndarray
+    cached_tokens: np.ndarray
+
+    @classmethod
+    def of(
+        cls, at_s: np.ndarray, inputs: np.ndarray, outputs: np.ndarray, cached: np.ndarray | None = None
+    ) -> Arrivals:
+        """With columns of the types that the core takes; nothing is cached unless it is said."""
+        whole = [np.asarray(c, np.int64) for c in (inputs, outputs, np.zeros(len(at_s)) if cached is None else cached)]
+        return cls(np.asarray(at_s, np.float64), *whole)
+
+    @classmethod
+    def none(cls) -> Arrivals:
+        """No request."""
+        return cls.of(*(np.empty(0) for _ in range(3)))
+
+    def then(self, others: Arrivals) -> Arrivals:
+        """These, and later ones after them."""
+        columns = [np.concatenate((mine, theirs)) for mine, theirs in zip(self.columns, others.columns, strict=True)]
+        return Arrivals(*columns)
+
+    @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Times, prompts, answers, cached tokens."""
+        return self.at_s, self.input_tokens, self.output_tokens, self.cached_tokens
+
+    def __len__(self) -> int:
+        return len(self.at_s)
+
+
 class Traffic(Protocol):
     """One target's requests in time."""
 
-    def arrivals(self, from_s: float, until_s: float) -> Sequence[Arrival]:
+    def arrivals(self, from_s: float, until_s: float) -> Arrivals:
         """Those in `[from_s, until_s)`, in order; the same for the same times, always."""
         ...
 
@@ -41,6 +76,8 @@ class Trace:
     at_s: np.ndarray
     input_tokens: np.ndarray
     output_tokens: np.ndarray
+    cached_tokens: np.ndarray | None = None
+    """Prompt tokens that a prefix cache holds; None where the trace does not say."""
 
     @property
     def duration_s(self) -> float:
@@ -55,20 +92,32 @@ class Trace:
         if not 0 < rate <= 1000:
             raise TraceError(f"rate scale is {rate!r}; allowed: above 0, at most 1000")
         pieces = [self._copy(index, min(1.0, rate - index)) for index in range(math.ceil(rate - 1e-9))]
-        at_s, inputs, outputs = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
+        at_s, rows = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
         order = np.argsort(at_s, kind="stable")
-        return Trace(at_s[order], inputs[order], outputs[order])
+        return self._picked(at_s[order], rows[order])
 
-    def _copy(self, index: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def window(self, from_s: float, length_s: float) -> Trace:
+        """The requests of `[from_s, from_s + length_s)`, times from its start."""
+        low, high = np.searchsorted(self.at_s, (from_s, from_s + length_s))
+        if low == high:
+            raise TraceError(f"the window from {from_s:g} s of {length_s:g} s has no requests; allowed: at least one")
+        return self._picked(self.at_s[low:high] - from_s, np.arange(low, high))
+
+    def _picked(self, at_s: np.ndarray, rows: np.ndarray) -> Trace:
+        cached = None if self.cached_tokens is None else self.cached_tokens[rows]
+        return Trace(at_s, self.input_tokens[rows], self.output_tokens[rows], cached)
+
+    def _copy(self, index: int, share: float) -> tuple[np.ndarray, np.ndarray]:
         shift_s = self.duration_s * (index * COPY_SHIFT % 1.0)
         at_s = (self.at_s + shift_s) % self.duration_s
         # Keep every request whose place in the sequence crosses a whole number at this share: evenly thinned.
         places = np.floor(np.arange(1, len(self) + 1) * share) > np.floor(np.arange(len(self)) * share)
-        return at_s[places], self.input_tokens[places], self.output_tokens[places]
+        return at_s[places], np.flatnonzero(places)
 
 
 def read_trace(path: Path) -> Trace:
-    """A `.csv` or `.csv.gz` with columns `arrival_s`, `input_tokens` and `output_tokens`; others are left out.
+    """A `.csv` or `.csv.gz` with columns `arrival_s`, `input_tokens`, `output_tokens` and, where it is known,
+    `prefix_cached_tokens`; others are left out.
 
     Raises:
         TraceError: if the file, a column or a value cannot be used.
@@ -81,7 +130,8 @@ def read_trace(path: Path) -> Trace:
     if not len(rows):
         raise TraceError(f"trace {path} has no requests; allowed: at least one row")
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
-    return Trace(rows[:, 0] - rows[0, 0], rows[:, 1].astype(int), rows[:, 2].astype(int))
+    cached = rows[:, 3].astype(int) if rows[:, 3].any() else None
+    return Trace(rows[:, 0] - rows[0, 0], rows[:, 1].astype(int), rows[:, 2].astype(int), cached)
 
 
 def _open_text(path: Path) -> io.TextIOBase:
@@ -92,6 +142,7 @@ def _open_text(path: Path) -> io.TextIOBase:
 
 _COLUMNS = (("arrival_s", 0.0), ("input_tokens", 1.0), ("output_tokens", 1.0))
 """Column names and the least value each may have."""
+_CACHED = "prefix_cached_tokens"
 
 
 def _rows(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[float, ...]]:
@@ -100,8 +151,10 @@ def _rows(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[float, ...]
         raise TraceError(
             f"trace {path} has no column {', '.join(missing)}; it has {', '.join(reader.fieldnames or ())}"
         )
+    cached = _CACHED if _CACHED in (reader.fieldnames or ()) else None
     for row in reader:
-        yield tuple(_number(path, reader.line_num, name, row[name], least) for name, least in _COLUMNS)
+        asked = tuple(_number(path, reader.line_num, name, row[name], least) for name, least in _COLUMNS)
+        yield (*asked, _number(path, reader.line_num, cached, row[cached] or "0", 0.0) if cached else 0.0)
 
 
 def _number(path: Path, line: int, column: str, text: str | None, least: float) -> float:
@@ -123,22 +176,33 @@ class TraceTraffic:
     origin_s: float
     repeat: bool = False
 
-    def arrivals(self, from_s: float, until_s: float) -> Sequence[Arrival]:
+    def arrivals(self, from_s: float, until_s: float) -> Arrivals:
         """See `Traffic`."""
-        found: list[Arrival] = []
         first = math.floor((from_s - self.origin_s) / self.trace.duration_s)
         last = math.floor((until_s - self.origin_s) / self.trace.duration_s)
+        found = Arrivals.none()
         for lap in range(max(first, 0), (last if self.repeat else min(last, 0)) + 1):
-            found.extend(self._lap(self.origin_s + lap * self.trace.duration_s, from_s, until_s))
+            found = found.then(self._lap(self.origin_s + lap * self.trace.duration_s, from_s, until_s))
         return found
 
-    def _lap(self, start_s: float, from_s: float, until_s: float) -> Iterator[Arrival]:
+    def _lap(self, start_s: float, from_s: float, until_s: float) -> Arrivals:
         trace = self.trace
-        # Compared as absolute times, so that neighbouring calls never both take or both leave a request.
-        low = int(np.searchsorted(trace.at_s + start_s, from_s)) if from_s > start_s else 0
-        while low < len(trace) and (at_s := float(trace.at_s[low]) + start_s) < until_s:
-            yield at_s, int(trace.input_tokens[low]), int(trace.output_tokens[low])
-            low += 1
+        low, high = (self._first_from(start_s, at_s) for at_s in (from_s, until_s))
+        cached = None if trace.cached_tokens is None else trace.cached_tokens[low:high]
+        return Arrivals.of(
+            trace.at_s[low:high] + start_s, trace.input_tokens[low:high], trace.output_tokens[low:high], cached
+        )
+
+    def _first_from(self, start_s: float, at_s: float) -> int:
+        """The first request at or after `at_s`. Compared as absolute times, so that neighbouring calls never both take
+        or both leave a request."""
+        times = self.trace.at_s
+        place = int(np.searchsorted(times, at_s - start_s))
+        while place > 0 and times[place - 1] + start_s >= at_s:
+            place -= 1
+        while place < len(times) and times[place] + start_s < at_s:
+            place += 1
+        return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +233,14 @@ class GeneratedTraffic:
     seed: int
     key: str
 
-    def arrivals(self, from_s: float, until_s: float) -> Sequence[Arrival]:
+    def arrivals(self, from_s: float, until_s: float) -> Arrivals:
         """See `Traffic`."""
-        minutes = range(math.floor(from_s / MINUTE_S), math.ceil(until_s / MINUTE_S))
-        return [a for minute in minutes for a in self._minute(minute) if from_s <= a[0] < until_s]
+        found = Arrivals.none()
+        for minute in range(math.floor(from_s / MINUTE_S), math.ceil(until_s / MINUTE_S)):
+            drawn = self._minute(minute)
+            inside = (drawn.at_s >= from_s) & (drawn.at_s < until_s)
+            found = found.then(Arrivals(*(column[inside] for column in drawn.columns)))
+        return found
 
     def rate_rps(self, at_s: float) -> float:
         """The mean rate at a time, requests/s."""
@@ -189,14 +257,14 @@ class GeneratedTraffic:
         start_s = hour * 3600.0 + place * (3600.0 - 480.0)
         return bool(chance < 0.25) and start_s <= at_s < start_s + 480.0
 
-    def _minute(self, minute: int) -> list[Arrival]:
+    def _minute(self, minute: int) -> Arrivals:
         random = self._random(minute, 0)
         start_s = minute * MINUTE_S
         count = int(random.poisson(self.rate_rps(start_s) * MINUTE_S))
         times = start_s + np.sort(random.random(count)) * MINUTE_S
         inputs = self._lengths(random, count, self.shape.input_tokens, self.shape.input_sigma)
         outputs = self._lengths(random, count, self.shape.output_tokens, self.shape.output_sigma)
-        return list(zip(times.tolist(), inputs.tolist(), outputs.tolist(), strict=True))
+        return Arrivals.of(times, inputs, outputs)
 
     def _lengths(self, random: np.random.Generator, count: int, mean: float, sigma: float) -> np.ndarray:
         drawn = random.lognormal(math.log(mean) - sigma**2 / 2.0, sigma, count)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from itertools import accumulate
 
 from controlplane.domain.observation import Sample
+from controlplane.simulation.core.state import CACHED_TOKENS, FINISHED, GENERATION_TOKENS, PREEMPTIONS, PROMPT_TOKENS
 from controlplane.simulation.engine import Engine
-from controlplane.simulation.telemetry import BucketCounts
+from controlplane.simulation.telemetry import BucketCounts, Telemetry
 
 _SOURCES = ("local_compute", "local_cache_hit", "external_kv_transfer")
 _TIERS = ("device", "host", "p2p", "disk", "external_unspecified")
@@ -95,8 +96,9 @@ def render_page(engine: Engine, model: str) -> bytes:
     )
     _efficiency(page)
     _gauges(page, engine)
-    _counters(page, engine)
-    _histograms(page, engine)
+    telemetry = engine.telemetry
+    _counters(page, telemetry)
+    _histograms(page, telemetry)
     _cache_config(page, engine)
     return ("\n".join(page.lines) + "\n").encode()
 
@@ -128,12 +130,11 @@ def _gauges(page: _Page, engine: Engine) -> None:
     page.gauge("vllm:kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.", engine.kv_usage)
 
 
-def _counters(page: _Page, engine: Engine) -> None:
-    telemetry = engine.telemetry
+def _counters(page: _Page, telemetry: Telemetry) -> None:
     queries = "Prefix cache queries, in terms of number of queried tokens."
     hits = "Prefix cache hits, in terms of number of cached tokens."
     page.counter("vllm:prefix_cache_queries", queries, telemetry.prompt_tokens_total)
-    page.counter("vllm:prefix_cache_hits", hits, 0)
+    page.counter("vllm:prefix_cache_hits", hits, telemetry.cached_tokens_total)
     page.counter("vllm:external_prefix_cache_queries", f"External {queries}", 0)
     page.counter("vllm:external_prefix_cache_hits", f"External {hits}", 0)
     page.counter("vllm:mm_cache_queries", "Multi-modal cache queries, in terms of number of queried items.", 0)
@@ -142,14 +143,15 @@ def _counters(page: _Page, engine: Engine) -> None:
         "vllm:num_preemptions", "Cumulative number of preemption from the engine.", telemetry.preemptions_total
     )
     page.counter("vllm:prompt_tokens", "Number of prefill tokens processed.", telemetry.prompt_tokens_total)
-    by_source = zip(_SOURCES, (telemetry.prompt_tokens_total, 0.0, 0.0), strict=True)
+    cached = telemetry.cached_tokens_total
+    by_source = zip(_SOURCES, (telemetry.prompt_tokens_total - cached, cached, 0.0), strict=True)
     page.labelled_counter("vllm:prompt_tokens_by_source", "Number of prompt tokens by source.", "source", by_source)
-    page.counter("vllm:prompt_tokens_cached", "Number of cached prompt tokens (local + external).", 0)
+    page.counter("vllm:prompt_tokens_cached", "Number of cached prompt tokens (local + external).", cached)
     page.labelled_counter(
         "vllm:prompt_tokens_cached_by_source",
         "Prefix-cache hit tokens by the cache tier that supplied them.",
         "source",
-        ((tier, 0.0) for tier in _TIERS),
+        ((tier, cached if tier == "device" else 0.0) for tier in _TIERS),
     )
     page.counter("vllm:generation_tokens", "Number of generation tokens processed.", telemetry.generation_tokens_total)
     page.labelled_counter(
@@ -166,8 +168,7 @@ def _counters(page: _Page, engine: Engine) -> None:
     )
 
 
-def _histograms(page: _Page, engine: Engine) -> None:
-    t = engine.telemetry
+def _histograms(page: _Page, t: Telemetry) -> None:
     ones = BucketCounts((1.0, 2.0, 5.0, 10.0, 20.0))
     ones.observe(1.0, t.finished_total)
     preemptions = BucketCounts((1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0))
@@ -220,7 +221,6 @@ def _cache_config(page: _Page, engine: Engine) -> None:
 
 def sample_of(engine: Engine, replica: str, variant: str, now_s: float) -> Sample:
     """What reading the page at `now_s` would give."""
-    t = engine.telemetry
     return Sample(
         replica=replica,
         variant=variant,
@@ -229,17 +229,17 @@ def sample_of(engine: Engine, replica: str, variant: str, now_s: float) -> Sampl
         waiting=float(engine.waiting),
         kv_usage=engine.kv_usage,
         kv_capacity_tokens=float(engine.limits.kv_blocks * engine.limits.block_tokens),
-        prompt_tokens_total=t.prompt_tokens_total,
-        prompt_tokens_cached_total=0.0,
-        generation_tokens_total=t.generation_tokens_total,
-        finished_total=t.finished_total,
-        preemptions_total=t.preemptions_total,
+        prompt_tokens_total=engine.counter(PROMPT_TOKENS),
+        prompt_tokens_cached_total=engine.counter(CACHED_TOKENS),
+        generation_tokens_total=engine.counter(GENERATION_TOKENS),
+        finished_total=engine.counter(FINISHED),
+        preemptions_total=engine.counter(PREEMPTIONS),
         started_at_s=engine.started_at_s,
-        ttft_s=t.ttft.snapshot(),
-        tpot_s=t.tpot.snapshot(),
-        itl_s=t.itl.snapshot(),
-        queue_time_s=t.queue.snapshot(),
-        prompt_tokens=t.prompt_tokens.snapshot(),
-        generation_tokens=t.generation_tokens.snapshot(),
-        iteration_tokens=t.iteration_tokens.snapshot(),
+        ttft_s=engine.histogram("ttft"),
+        tpot_s=engine.histogram("tpot"),
+        itl_s=engine.histogram("itl"),
+        queue_time_s=engine.histogram("queue"),
+        prompt_tokens=engine.histogram("prompt_tokens"),
+        generation_tokens=engine.histogram("generation_tokens"),
+        iteration_tokens=engine.histogram("iteration_tokens"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from controlplane.domain.target import Role
 from controlplane.simulation.fleet import Fleet
 from controlplane.simulation.ports import PodStage
 from controlplane.simulation.scenario import load_scenario
+from controlplane.simulation.traffic import Arrivals
 
 T0 = 1_767_600_000.0
 
@@ -27,12 +29,7 @@ def books(fleet: Fleet) -> list[tuple[int, int, int, int]]:
 def really_inside(fleet: Fleet, key: str) -> int:
     service = fleet.services[key]
     pods = [p for p in fleet._pods.values() if p.engine is not None and p.workload.target.key == key]
-    return (
-        sum(p.engine.running + p.engine.waiting for p in pods)
-        + len(service.gateway)
-        + len(service._handovers)
-        + len(service._stranded)
-    )
+    return sum(p.engine.running + p.engine.waiting for p in pods) + service.between_replicas
 
 
 OPS = st.lists(st.tuples(st.floats(0.5, 60), st.integers(0, 5), st.integers(0, 4), st.booleans()), max_size=8)
@@ -109,7 +106,7 @@ def test_a_split_request_pays_for_prefill_transfer_and_decode() -> None:
     model = catalog.model("llama-3.1-70b")
     transfer_s = 1600 * model.kv_bytes_per_token / catalog.accelerator("H200").link_bytes_per_s
     slower_link_s = 1600 * model.kv_bytes_per_token / catalog.accelerator("A100-80").link_bytes_per_s
-    reading = [c.a_s + 1600 * c.b_s_per_token for c in prefill]
+    reading = [c.step_s(1600, 0, 0, 1600 * 800) for c in prefill]
     assert meter.finished == 1
     low, high = min(reading) + transfer_s, max(reading) + slower_link_s
     assert low - 1e-6 <= meter.ttft_s[0] <= high + 1e-6
@@ -121,8 +118,10 @@ class _Once:
     def __init__(self, at_s: float, input_tokens: int, output_tokens: int) -> None:
         self._request = (at_s, input_tokens, output_tokens)
 
-    def arrivals(self, from_s: float, until_s: float) -> list[tuple[float, int, int]]:
-        return [self._request] if from_s <= self._request[0] < until_s else []
+    def arrivals(self, from_s: float, until_s: float) -> Arrivals:
+        if from_s <= self._request[0] < until_s:
+            return Arrivals.of(*(np.array([value]) for value in self._request))
+        return Arrivals.none()
 
 
 def test_requests_wait_at_the_gateway_until_a_replica_is_ready() -> None:

@@ -17,10 +17,22 @@ from controlplane.planning.roofline import DoesNotFit, kv_capacity_tokens, prior
 from controlplane.simulation.backtest import backtest, play
 from controlplane.simulation.policies import StaticPolicy, policy_named
 from controlplane.simulation.scenario import ScenarioError, load_scenario, parse_scenario, shipped
-from controlplane.simulation.traffic import DayShape, GeneratedTraffic, Trace, TraceError, TraceTraffic, read_trace
+from controlplane.simulation.traffic import (
+    Arrivals,
+    DayShape,
+    GeneratedTraffic,
+    Trace,
+    TraceError,
+    TraceTraffic,
+    read_trace,
+)
 
 REAL_TRACE = Path(__file__).resolve().parents[3] / "shared" / "traces" / "azure2023_conv.csv.gz"
 DAY = GeneratedTraffic(DayShape(5.0, 1000, 200), 7, "default/chat")
+
+
+def rows(arrivals: Arrivals) -> list[tuple[float, ...]]:
+    return list(zip(*arrivals.columns, strict=True))
 
 
 def trace(requests: int = 600, seconds: float = 300.0) -> Trace:
@@ -123,15 +135,15 @@ def test_rate_scale_superposes_shifted_copies(rate: float, requests: int) -> Non
 def test_slices_of_a_trace_lose_and_double_nothing(cuts: list[float], repeat: bool) -> None:
     traffic = TraceTraffic(trace(), 1000.0, repeat)
     edges = [1000.0, *sorted(1000.0 + c for c in cuts), 1900.0]
-    pieces = [a for low, high in itertools.pairwise(edges) for a in traffic.arrivals(low, high)]
-    assert pieces == list(traffic.arrivals(1000.0, 1900.0))
+    pieces = [a for low, high in itertools.pairwise(edges) for a in rows(traffic.arrivals(low, high))]
+    assert pieces == rows(traffic.arrivals(1000.0, 1900.0))
     assert len(pieces) > 600 if repeat else len(pieces) == 600
 
 
 def test_a_generated_day_can_be_taken_up_anywhere() -> None:
     start_s = 1_767_600_000.0
-    whole = DAY.arrivals(start_s, start_s + 600.0)
-    pieces = [a for k in range(20) for a in DAY.arrivals(start_s + 30.0 * k, start_s + 30.0 * (k + 1))]
+    whole = rows(DAY.arrivals(start_s, start_s + 600.0))
+    pieces = [a for k in range(20) for a in rows(DAY.arrivals(start_s + 30.0 * k, start_s + 30.0 * (k + 1)))]
     assert pieces == whole
     assert len(whole) == pytest.approx(600 * DAY.rate_rps(start_s), rel=0.3)
 
