@@ -33,7 +33,7 @@ def pods_proposal(
     ratio = sum(had) / len(had) / target
     count_pending = pending > 0 and ratio > 1.0
     if not missing and not count_pending:
-        return current if abs(ratio - 1.0) <= tolerance else _ceil(ratio * len(had))
+        return current if _within(ratio, tolerance) else _ceil(ratio * len(had))
     filled = [*had, *([target if ratio < 1.0 else 0.0] * missing), *([0.0] * (pending if count_pending else 0))]
     return _cautious(ratio, sum(filled) / len(filled) / target, len(filled), current, tolerance)
 
@@ -41,7 +41,7 @@ def pods_proposal(
 def _cautious(ratio: float, filled_ratio: float, pods: int, current: int, tolerance: float) -> int:
     """With assumed values in it, a proposal must neither turn round nor go against the direction."""
     turned = (ratio < 1.0 < filled_ratio) or (ratio > 1.0 > filled_ratio)
-    if abs(filled_ratio - 1.0) <= tolerance or turned:
+    if _within(filled_ratio, tolerance) or turned:
         return current
     wanted = _ceil(filled_ratio * pods)
     against = (filled_ratio < 1.0 and wanted > current) or (filled_ratio > 1.0 and wanted < current)
@@ -50,9 +50,13 @@ def _cautious(ratio: float, filled_ratio: float, pods: int, current: int, tolera
 
 def average_value_proposal(total: float, current: int, target: float, tolerance: float = TOLERANCE) -> int:
     """Replicas for an External metric of type AverageValue, which is what KEDA asks for: `total / target`."""
-    if current and abs(1.0 - total / (target * current)) <= tolerance:
+    if current and _within(total / (target * current), tolerance):
         return current
     return _ceil(total / target)
+
+
+def _within(ratio: float, tolerance: float) -> bool:
+    return 1.0 - tolerance <= ratio <= 1.0 + tolerance
 
 
 def _ceil(value: float) -> int:

@@ -51,10 +51,14 @@ def _grow(needs: Mapping[Role, RoleNeed], wanted: dict[str, int]) -> None:
             return
         for role, pick in found.items():
             if left[role] > 0:
-                matched = math.floor(round(share * left[role] / pick.tokens, 9))
-                added = max(matched, min(1, pick.replicas))
+                added = max(_matched(pick, share, left[role]), min(1, pick.replicas))
                 wanted[pick.variant.name] += added
                 left[role] = max(0.0, left[role] - added * pick.tokens)
+
+
+def _matched(pick: _Pick, share: float, left: float) -> int:
+    """Replicas that carry that share of what is left; rounding must not cost the scarcest role one of its own."""
+    return pick.replicas if pick.share == share else math.floor(share * left / pick.tokens)
 
 
 def _pick(need: RoleNeed, left: float, wanted: Mapping[str, int]) -> _Pick | None:
