@@ -79,7 +79,7 @@ _NOISE = 10.0
 
 
 class Arima:
-    """An ARIMA whose order is found once, at the fifth point, and which is brought up to date afterwards.
+    """An ARIMA whose order is found once, as soon as there are five points that differ, and kept up to date afterwards.
 
     Dynamo calls pmdarima's stepwise search; here the order is the one with the least AIC of `ORDERS`.
     """
@@ -96,14 +96,14 @@ class Arima:
         self._values.append(value)
         if self._fitted is not None:
             self._fitted = self._fitted.append([self._scaled(value)], refit=False)
-        elif len(self._values) == LEAST_POINTS:
+        elif len(self._values) >= LEAST_POINTS and len(set(self._values)) > 1:
             self._fit()
 
     def next(self) -> float:
         """See `Predictor`."""
         if not self._values:
             return 0.0
-        if self._fitted is None or len(set(self._values)) == 1:
+        if self._fitted is None:
             return self._values[-1]
         ahead = float(self._fitted.forecast(1)[0])
         value = float(np.expm1(min(ahead, _LOG_MOST))) if self._log else ahead
@@ -124,6 +124,8 @@ class Arima:
 
 ORDERS = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0), (0, 1, 1))
 """Orders that five points can tell apart."""
+MOST_ITERATIONS = 50
+"""Of an estimate: statsmodels' own default, which pmdarima has as well."""
 _LOG_MOST = 30.0
 """Beyond e^30 a forecast is no forecast, and expm1 overflows at 710."""
 
@@ -132,7 +134,8 @@ def _best(values: list[float]) -> Any:
     with warnings.catch_warnings():
         # Five points rarely let an estimate converge; the AIC then judges what was found.
         warnings.simplefilter("ignore")
-        fits = [ARIMA(np.array(values), order=order, trend="c" if order[1] == 0 else "n").fit() for order in ORDERS]
+        models = [ARIMA(np.array(values), order=order, trend="c" if order[1] == 0 else "n") for order in ORDERS]
+        fits = [model.fit(method_kwargs={"maxiter": MOST_ITERATIONS}) for model in models]
     return min(fits, key=lambda fit: float(fit.aic))
 
 
