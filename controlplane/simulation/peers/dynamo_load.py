@@ -13,6 +13,7 @@ from controlplane.domain.observation import Sample
 from controlplane.domain.target import Role, Slo
 from controlplane.simulation.peers.dynamo_model import EngineModel
 from controlplane.simulation.peers.dynamo_traffic import Traffic
+from controlplane.simulation.peers.increase import Increase
 
 MOST_PER_INTERVAL = 8
 """The throughput loop's floor moves by no more replicas than this at a time (max_throughput_scaling_replicas)."""
@@ -20,11 +21,34 @@ MOST_PER_INTERVAL = 8
 
 @dataclass(frozen=True, slots=True)
 class EngineLoad:
-    """One engine's last forward pass: tokens of queued prompts, and the batch that decodes with its KV."""
+    """One engine's last forward pass: requests and tokens of queued prompts, and the batch that decodes with its KV."""
 
+    queued_seqs: float
     queued_tokens: float
     seqs: float
     kv_tokens: float
+
+
+@dataclass(frozen=True, slots=True)
+class Typical:
+    """Means over the last forward passes, those without prompts included, as the planner takes them."""
+
+    prompt_tokens: float
+    """Of a prompt in a pass (`avg_isl`): less than a prompt's length, and far less where most passes read none."""
+    context_tokens: float
+    """KV of a sequence that decodes (`avg_decode_length`)."""
+    beside_tokens: float
+    """Of all prompts in a pass: what a whole engine's decode steps read beside."""
+
+
+def typical(did: Increase, chunk_tokens: int) -> Typical | None:
+    """What the passes of an interval were like; None before any request has ended."""
+    prompt, answer = did.input_tokens, did.output_tokens
+    if prompt is None or answer is None or did.iterations <= 0:
+        return None
+    passes_with_prompts = did.prompt_tokens / prompt * math.ceil(prompt / chunk_tokens)
+    share = min(1.0, passes_with_prompts / did.iterations)
+    return Typical(min(prompt, chunk_tokens) * share, prompt + answer / 2.0, did.prompt_tokens / did.iterations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +85,8 @@ def engine_load(sample: Sample, role: Role, prompt_tokens: float) -> EngineLoad 
     if running is None or waiting is None or usage is None or capacity is None:
         return None
     if role is Role.DECODE:
-        return EngineLoad(0.0, running + waiting, usage * capacity + waiting * prompt_tokens)
-    return EngineLoad(waiting * prompt_tokens, 0.0 if role is Role.PREFILL else running, usage * capacity)
+        return EngineLoad(0.0, 0.0, running + waiting, usage * capacity + waiting * prompt_tokens)
+    return EngineLoad(waiting, waiting * prompt_tokens, 0.0 if role is Role.PREFILL else running, usage * capacity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,46 +97,54 @@ class LoadLoop:
     slo: Slo
     sensitivity: float
 
-    def step(self, engines: Sequence[EngineLoad], prompt_tokens: float, answer_tokens: float) -> int:
+    def step(self, engines: Sequence[EngineLoad], mean: Typical) -> int:
         """+1, 0 or -1. Of a whole engine's two verdicts one is enough for up, and down needs both."""
         role = self.model.role
-        prompt = 0 if role is Role.DECODE else self._prefill(engines, prompt_tokens)
+        prompt = 0 if role is Role.DECODE else self._prefill(engines, mean)
         if role is Role.PREFILL:
             return prompt
-        decode = self._decode(engines, prompt_tokens + answer_tokens / 2.0)
+        decode = self._decode(engines, mean)
         if role is Role.DECODE:
             return decode
         return 1 if max(prompt, decode) > 0 else max(prompt, decode)
 
-    def _prefill(self, engines: Sequence[EngineLoad], prompt: float) -> int:
-        if all(self._ttft_s(e, 1.0, prompt) > self.slo.ttft_s for e in engines):
+    def _prefill(self, engines: Sequence[EngineLoad], mean: Typical) -> int:
+        if all(self._ttft_s(e, e.queued_tokens, 1.0, mean) > self.slo.ttft_s for e in engines):
             return 1
-        return -1 if len(engines) > 1 and all(self._prefill_spare(e, len(engines), prompt) for e in engines) else 0
+        return -1 if len(engines) > 1 and all(self._prefill_spare(e, len(engines), mean) for e in engines) else 0
 
-    def _prefill_spare(self, engine: EngineLoad, count: int, prompt: float) -> bool:
+    def _prefill_spare(self, engine: EngineLoad, count: int, mean: Typical) -> bool:
         """Whether one engine fewer would leave this one's queue within the budget that a lone prompt leaves."""
-        alone_s = self._ttft_s(EngineLoad(0.0, engine.seqs, engine.kv_tokens), 1.0, prompt)
+        crowding = count / (count - 1)
+        alone_s = self._ttft_s(engine, 0.0, crowding, mean)
         budget_s = (self.slo.ttft_s - alone_s) * self.sensitivity
-        return budget_s > 0 and self._ttft_s(engine, count / (count - 1), prompt) - alone_s < budget_s
+        queued_s = self._ttft_s(engine, engine.queued_tokens * crowding, crowding, mean) - alone_s
+        return budget_s > 0 and queued_s < budget_s
 
-    def _ttft_s(self, engine: EngineLoad, crowding: float, prompt: float) -> float:
+    def _ttft_s(self, engine: EngineLoad, queued_tokens: float, crowding: float, mean: Typical) -> float:
+        """Of the next prompt behind `queued_tokens`; a whole engine's batch decodes beside it."""
+        tokens = queued_tokens + mean.prompt_tokens
         if self.model.role is Role.PREFILL:
-            return self.model.prefill_s(engine.queued_tokens * crowding + prompt)
-        return self.model.prefill_s(engine.queued_tokens * crowding + prompt, engine.seqs, engine.kv_tokens)
+            return self.model.prefill_s(tokens)
+        return self.model.prefill_s(tokens, engine.seqs * crowding, engine.kv_tokens * crowding)
 
-    def _decode(self, engines: Sequence[EngineLoad], mean_context: float) -> int:
-        if all(self.model.itl_s(e.seqs + 1, e.kv_tokens + mean_context) > self.slo.tpot_s for e in engines):
+    def _decode(self, engines: Sequence[EngineLoad], mean: Typical) -> int:
+        if all(self._itl_s(e.seqs, e.kv_tokens, mean) > self.slo.tpot_s for e in engines):
             return 1
-        return -1 if len(engines) > 1 and all(self._decode_spare(e, len(engines), mean_context) for e in engines) else 0
+        return -1 if len(engines) > 1 and all(self._decode_spare(e, len(engines), mean) for e in engines) else 0
 
-    def _decode_spare(self, engine: EngineLoad, count: int, mean_context: float) -> bool:
-        """Queued prompts count as KV to come."""
+    def _decode_spare(self, engine: EngineLoad, count: int, mean: Typical) -> bool:
+        """Whether one engine fewer would leave room for the KV, queued prompts included, and time for its steps."""
         crowding = count / (count - 1)
         kv_tokens = (engine.kv_tokens + engine.queued_tokens) * crowding
-        if kv_tokens >= self.model.max_kv_tokens:
-            return False
-        itl_s = self.model.itl_s(engine.seqs * crowding + 1, kv_tokens + mean_context)
-        return itl_s < self.slo.tpot_s * self.sensitivity
+        seqs = (engine.seqs + engine.queued_seqs) * crowding
+        fits = kv_tokens < self.model.max_kv_tokens
+        return fits and self._itl_s(seqs, kv_tokens, mean) < self.slo.tpot_s * self.sensitivity
+
+    def _itl_s(self, seqs: float, kv_tokens: float, mean: Typical) -> float:
+        """Of a step with one more sequence in it."""
+        beside = mean.beside_tokens if self.model.role is Role.BOTH else 0.0
+        return self.model.itl_s(seqs + 1, kv_tokens + mean.context_tokens, beside)
 
 
 def easy_step(values: Sequence[float], thresholds: Thresholds) -> int:

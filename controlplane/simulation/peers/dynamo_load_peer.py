@@ -18,6 +18,7 @@ from controlplane.simulation.peers.dynamo_load import (
     easy_step,
     engine_load,
     throughput_floor,
+    typical,
 )
 from controlplane.simulation.peers.dynamo_model import engine_model
 from controlplane.simulation.peers.dynamo_predictors import PredictorName
@@ -95,17 +96,16 @@ class DynamoLoadScaler:
 
     def _move(self, seen: Seen) -> int:
         did = self._counters.since(seen.now_s - self._settings.throughput_interval_s)
-        prompt, answer = did.input_tokens, did.output_tokens
-        if prompt is None or answer is None:
+        mean = typical(did, self._model.max_batched_tokens)
+        if mean is None:
             return 0
-        found = [engine_load(sample, self._model.role, prompt) for sample in seen.samples]
+        found = [engine_load(sample, self._model.role, did.input_tokens or 0.0) for sample in seen.samples]
         engines = [load for load in found if load is not None]
         if len(engines) < len(found):
             return 0
-        if self._settings.target is OptimizationTarget.SLA:
-            # It takes the size of an admitted chunk for a prompt's.
-            return self._loop.step(engines, min(prompt, self._model.max_batched_tokens), answer)
-        return self._easy(engines)
+        return (
+            self._loop.step(engines, mean) if self._settings.target is OptimizationTarget.SLA else self._easy(engines)
+        )
 
     def _easy(self, engines: list[EngineLoad]) -> int:
         latency = self._settings.target is OptimizationTarget.LATENCY

@@ -115,7 +115,7 @@ def _over(most: int, point: Callable[[int], Point | None]) -> list[Point]:
 def _batches(most: int) -> Sequence[int]:
     if most <= GRID:
         return range(1, most + 1)
-    return sorted({round(1 + step * (most - 1) / (GRID - 1)) for step in range(GRID)})
+    return [1 + step * (most - 1) // (GRID - 1) for step in range(GRID)]
 
 
 def engine_model(workload: Workload, profiled: bool) -> EngineModel:

@@ -57,10 +57,13 @@ class Kalman:
         self._points, self._last = 0, 0.0
 
     def add(self, value: float) -> None:
-        """See `Predictor`."""
+        """See `Predictor`. Noughts before the first traffic are dropped."""
+        if self._state is None and value == 0.0:
+            return
         self._points, self._last = self._points + 1, value
         if self._state is None:
             self._state = np.array([value, 0.0])
+            return
         predicted, error = _MOVE @ self._state, _MOVE @ self._error @ _MOVE.T + _DRIFT
         gain = error[:, 0] / (error[0, 0] + _NOISE)
         self._state = predicted + gain * (value - predicted[0])

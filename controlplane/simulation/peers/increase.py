@@ -18,6 +18,10 @@ class Increase:
     arrivals: float = 0.0
     """By flow conservation: completions and the change of running + waiting."""
     finished: float = 0.0
+    prompt_tokens: float = 0.0
+    """Read by the engines; the lengths below are of requests that ended."""
+    iterations: float = 0.0
+    """Engine steps."""
     ttft_s: Histogram | None = None
     tpot_s: Histogram | None = None
     itl_s: Histogram | None = None
@@ -76,6 +80,8 @@ def _plus(base: Increase, change: Delta) -> Increase:
     return Increase(
         arrivals=base.arrivals + (change.arrivals or 0.0),
         finished=base.finished + (change.finished or 0.0),
+        prompt_tokens=base.prompt_tokens + (change.prompt_tokens or 0.0),
+        iterations=base.iterations + (change.iterations.count if change.iterations is not None else 0.0),
         ttft_s=total((base.ttft_s, change.ttft_s)),
         tpot_s=total((base.tpot_s, change.tpot_s)),
         itl_s=total((base.itl_s, change.itl_s)),
@@ -88,6 +94,8 @@ def _less(newer: Increase, older: Increase) -> Increase:
     return Increase(
         arrivals=newer.arrivals - older.arrivals,
         finished=newer.finished - older.finished,
+        prompt_tokens=newer.prompt_tokens - older.prompt_tokens,
+        iterations=newer.iterations - older.iterations,
         ttft_s=_grown(newer.ttft_s, older.ttft_s),
         tpot_s=_grown(newer.tpot_s, older.tpot_s),
         itl_s=_grown(newer.itl_s, older.itl_s),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +15,11 @@ from controlplane.simulation.peers.dynamo_load import (
     DECODE_THROUGHPUT,
     EngineLoad,
     LoadLoop,
+    Typical,
     easy_step,
     engine_load,
     throughput_floor,
+    typical,
 )
 from controlplane.simulation.peers.dynamo_load_peer import DynamoLoadScaler, DynamoLoadSettings, OptimizationTarget
 from controlplane.simulation.peers.dynamo_model import EngineModel, engine_model
@@ -143,12 +147,15 @@ def test_the_floor_moves_by_eight_at_most() -> None:
 # 1.6, the load loop
 
 
+MEAN = Typical(prompt_tokens=1000.0, context_tokens=1100.0, beside_tokens=0.0)
+
+
 def loop(role: Role, ttft_s: float = 0.05, itl_s: float = 0.02) -> LoadLoop:
     return LoadLoop(model(role), Slo(ttft_s, itl_s), 0.8)
 
 
 def queues(*tokens: float) -> list[EngineLoad]:
-    return [EngineLoad(t, 0.0, 0.0) for t in tokens]
+    return [EngineLoad(t / 1000, t, 0.0, 0.0) for t in tokens]
 
 
 @pytest.mark.parametrize(
@@ -157,13 +164,13 @@ def queues(*tokens: float) -> list[EngineLoad]:
         (queues(2500, 3000), 1),  # 3,500 and 4,000 tokens: 55 and 60 ms, both above 50
         (queues(2500, 1000), 0),  # 55 and 30 ms: not all above; and not down
         (queues(0, 0), -1),  # alone 20 ms, and still 20 ms with one fewer
-        (queues(1000, 0), 0),  # 2,000 * 1 + ... 1,000 doubled: T(3,000) = 50 ms, 30 ms more than the 24 ms of budget
+        (queues(1000, 0), 0),  # twice 1,000 and the next: T(3,000) = 50 ms, 30 ms more than alone; the budget is 24
         (queues(400, 0), -1),  # T(1,800) = 28 ms, 8 ms more
         (queues(0), 0),  # the last one stays
     ],
 )
 def test_prefill_load(engines: list[EngineLoad], move: int) -> None:
-    assert loop(Role.PREFILL).step(engines, 1000.0, 200.0) == move
+    assert loop(Role.PREFILL).step(engines, MEAN) == move
 
 
 @pytest.mark.parametrize(
@@ -171,22 +178,38 @@ def test_prefill_load(engines: list[EngineLoad], move: int) -> None:
     [
         ((99_000.0, 100_000.0), 1),  # with one more of 1,100: 20.01 and 20.11 ms, both above 20
         ((99_000.0, 90_000.0), 0),  # 19.11 ms is not; twice 99,000 tokens do not fit
-        ((20_000.0, 25_000.0), -1),  # twice that: 14.1 and 15.1 ms of the 16 that 0.8 leaves
+        ((20_000.0, 25_000.0), -1),  # twice that and one more: 14.1 and 15.1 ms of the 16 that 0.8 leaves
         ((20_000.0, 30_000.0), 0),  # 16.1 ms
     ],
 )
 def test_decode_load(kv_tokens: tuple[float, ...], move: int) -> None:
-    engines = [EngineLoad(0.0, kv / 1100, kv) for kv in kv_tokens]
-    assert loop(Role.DECODE).step(engines, 1000.0, 200.0) == move
+    assert loop(Role.DECODE).step([EngineLoad(0.0, 0.0, kv / 1100, kv) for kv in kv_tokens], MEAN) == move
 
 
 def test_a_whole_engine_goes_up_for_either_and_down_for_both() -> None:
-    idle, queued = EngineLoad(0.0, 0.0, 0.0), EngineLoad(4000.0, 0.0, 0.0)
-    full = EngineLoad(0.0, 100.0, 100_000.0)
-    assert loop(Role.BOTH, ttft_s=0.1).step([full, full], 1000.0, 200.0) == 1
-    assert loop(Role.BOTH).step([queued, queued], 1000.0, 200.0) == 1
-    assert loop(Role.BOTH).step([idle, idle], 1000.0, 200.0) == -1
-    assert loop(Role.BOTH).step([EngineLoad(0.0, 30.0, 33_000.0)] * 2, 1000.0, 200.0) == 0
+    idle, queued = EngineLoad(0.0, 0.0, 0.0, 0.0), EngineLoad(4.0, 4000.0, 0.0, 0.0)
+    full, half = EngineLoad(0.0, 0.0, 100.0, 100_000.0), EngineLoad(0.0, 0.0, 30.0, 33_000.0)
+    assert loop(Role.BOTH, ttft_s=0.1).step([full, full], MEAN) == 1  # 10 + 10.1 ms is above 20
+    assert loop(Role.BOTH).step([queued, queued], MEAN) == 1  # 5,000 tokens: 80 ms
+    assert loop(Role.BOTH).step([idle, idle], MEAN) == -1
+    assert loop(Role.BOTH).step([half, half], MEAN) == 0  # twice 33,000 and one more: 16.7 ms of 16
+
+
+def test_a_whole_engines_steps_read_prompts_beside() -> None:
+    """600 tokens beside: 10 + 6 + 4.1 + 0.1 = 20.2 ms, above 20."""
+    busy = EngineLoad(0.0, 0.0, 40.0, 41_000.0)
+    assert loop(Role.BOTH).step([busy], MEAN) == 0
+    assert loop(Role.BOTH).step([busy], replace(MEAN, beside_tokens=600.0)) == 1
+
+
+def test_what_passes_are_like() -> None:
+    """100 prompts of 1,000 in 400 passes: a quarter has one, so 250 tokens a prompt and a pass. Prompts of 5,000 take
+    three chunks of 2,000 each: 300 of 400 passes, 1,500 a prompt, 1,250 in a pass."""
+    short = replace(did(100.0), prompt_tokens=100_000.0, iterations=400.0)
+    assert typical(short, 2000) == Typical(250.0, 1100.0, 250.0)
+    long = replace(short, prompt_tokens=500_000.0, prompt_lengths=histogram(5000.0, 100.0))
+    assert typical(long, 2000) == Typical(1500.0, 5100.0, 1250.0)
+    assert typical(Increase(), 2000) is None
 
 
 @pytest.mark.parametrize(
@@ -200,9 +223,9 @@ def test_easy_targets(values: tuple[float, ...], move: int) -> None:
 
 def test_a_page_as_a_forward_pass() -> None:
     page = sample(running=10.0, waiting=3.0, kv_usage=0.4, kv_tokens=100_000.0)
-    assert engine_load(page, Role.BOTH, 1000.0) == EngineLoad(3000.0, 10.0, 40_000.0)
-    assert engine_load(page, Role.PREFILL, 1000.0) == EngineLoad(3000.0, 0.0, 40_000.0)
-    assert engine_load(page, Role.DECODE, 1000.0) == EngineLoad(0.0, 13.0, 43_000.0)
+    assert engine_load(page, Role.BOTH, 1000.0) == EngineLoad(3.0, 3000.0, 10.0, 40_000.0)
+    assert engine_load(page, Role.PREFILL, 1000.0) == EngineLoad(3.0, 3000.0, 0.0, 40_000.0)
+    assert engine_load(page, Role.DECODE, 1000.0) == EngineLoad(0.0, 0.0, 13.0, 43_000.0)
     assert engine_load(sample(kv_usage=None), Role.BOTH, 1000.0) is None
 
 

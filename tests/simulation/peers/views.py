@@ -33,6 +33,7 @@ def sample(
         waiting=waiting,
         kv_usage=kv_usage,
         kv_capacity_tokens=kv_tokens,
+        prompt_tokens_total=finished * prompt,
         finished_total=finished,
         started_at_s=started_at_s,
         ttft_s=histogram(0.5, finished),
@@ -40,6 +41,7 @@ def sample(
         tpot_s=histogram(0.02, finished),
         prompt_tokens=histogram(prompt, finished),
         generation_tokens=histogram(answer, finished),
+        iteration_tokens=histogram(100.0, finished * 4.0),
     )
 
 
