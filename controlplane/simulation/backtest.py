@@ -119,7 +119,7 @@ def play(
     fleet = Fleet(scenario.workloads, traffic, scenario.inventory, START_S, scenario.seed)
     end_s = START_S + trace.duration_s
     while fleet.now_s < end_s:
-        _apply(fleet, scenario, policy.step(fleet))
+        apply(fleet, scenario, policy.step(fleet))
         fleet.advance(min(fleet.now_s + policy.interval_s, end_s))
         progress((fleet.now_s - START_S) / trace.duration_s)
     spent = _spent(fleet, scenario)
@@ -127,7 +127,7 @@ def play(
     return _result(fleet, scenario, policy.name, trace.duration_s, spent, wall_s())
 
 
-def _apply(fleet: Fleet, scenario: Scenario, wanted: Mapping[str, Mapping[str, int]]) -> None:
+def apply(fleet: Fleet, scenario: Scenario, wanted: Mapping[str, Mapping[str, int]]) -> None:
     for workload in scenario.workloads:
         replicas = wanted.get(workload.target.key, {}).get(workload.variant.name)
         if replicas is not None and replicas != fleet.replicas_wanted(workload.key):
@@ -145,7 +145,7 @@ def _drain(fleet: Fleet, scenario: Scenario, policy: Policy, end_s: float) -> No
         return sum(fleet.request_meter(target.key).in_system for target in scenario.targets)
 
     while left() and fleet.now_s < end_s + DRAIN_LIMIT_S:
-        _apply(fleet, scenario, policy.step(fleet))
+        apply(fleet, scenario, policy.step(fleet))
         fleet.advance(fleet.now_s + policy.interval_s)
 
 

@@ -74,9 +74,7 @@ class Fleet:
         """Want that many replicas from now on; going down, not-ready ones go first, then those in `delete_first`."""
         if replicas < 0:
             raise ValueError(f"replicas of {workload} is {replicas}; allowed: 0 or more")
-        meter, before = self.meters[workload], self._wanted[workload]
-        meter.scale_ups += replicas > before
-        meter.scale_downs += replicas < before
+        self.meters[workload].scale(self._wanted[workload], replicas, self.now_s)
         self._wanted[workload] = replicas
         self._reconcile(self.workloads[workload], delete_first)
 

@@ -12,6 +12,8 @@ from controlplane.domain.target import Slo, Target
 from controlplane.simulation.core import state as s
 
 SECONDS_PER_HOUR = 3600.0
+FLAP_S = 900.0
+"""Up and down again, or the reverse, within a quarter of an hour is a flap: a cold start was paid for nothing."""
 RECENT_REQUESTS = 1000
 """Requests whose share that met the SLO is the live line's attainment."""
 
@@ -44,10 +46,9 @@ class RequestMeter:
     met: int = 0
     ttft_s: array[float] = field(default_factory=lambda: array("d"))
     tpot_s: array[float] = field(default_factory=lambda: array("d"))
-    arrived_at_s: array[float] = field(default_factory=lambda: array("d"))
-    """Arrivals of the requests that are over, in the order of their ends."""
-    met_each: array[int] = field(default_factory=lambda: array("b"))
-    """Whether each of them met the SLO."""
+    over: list[np.ndarray] = field(default_factory=list)
+    """Where `keep` says so: arrival, prompt tokens and whether it met the SLO, of every request that is over."""
+    keep: bool = False
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT_REQUESTS))
 
     @property
@@ -69,8 +70,8 @@ class RequestMeter:
         self.met += int(met.sum())
         self.ttft_s.frombytes(ttft_s[answered].tobytes())
         self.tpot_s.frombytes(tpot_s[answered & (steps > 0)].tobytes())
-        self.arrived_at_s.frombytes(rows[:, s.DONE_ARRIVED].tobytes())
-        self.met_each.frombytes(met.astype(np.int8).tobytes())
+        if self.keep:
+            self.over.append(np.column_stack((rows[:, s.DONE_ARRIVED], rows[:, s.DONE_ISL], met)))
         self.recent.extend(met.tolist())
 
 
@@ -85,6 +86,20 @@ class VariantMeter:
     peak_replicas: int = 0
     scale_ups: int = 0
     scale_downs: int = 0
+    flaps: int = 0
+    """Changes of direction within `FLAP_S`."""
+    _turned: tuple[float, int] | None = None
+
+    def scale(self, before: int, after: int, at_s: float) -> None:
+        """What is wanted changed at a time (unix seconds)."""
+        if before == after:
+            return
+        sign = 1 if after > before else -1
+        self.scale_ups += sign > 0
+        self.scale_downs += sign < 0
+        last = self._turned
+        self.flaps += last is not None and last[1] != sign and at_s - last[0] <= FLAP_S
+        self._turned = (at_s, sign)
 
     def pass_time(self, seconds: float) -> None:
         """Let time go by for the replicas that are placed."""

@@ -17,7 +17,9 @@ import numpy as np
 DAY_S = 86_400.0
 MINUTE_S = 60.0
 COPY_SHIFT = (math.sqrt(5) - 1) / 2
-"""Copies of a trace are shifted by multiples of the golden section of its length: never onto one another."""
+COPY_SPREAD_S = 300.0
+"""Copies of a trace are shifted by multiples of the golden section of five minutes, wrapped: never onto one another, and
+near enough that days, hours and ramps keep their shape."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +110,7 @@ class Trace:
         return Trace(at_s, self.input_tokens[rows], self.output_tokens[rows], cached)
 
     def _copy(self, index: int, share: float) -> tuple[np.ndarray, np.ndarray]:
-        shift_s = self.duration_s * (index * COPY_SHIFT % 1.0)
+        shift_s = COPY_SPREAD_S * (index * COPY_SHIFT % 1.0)
         at_s = (self.at_s + shift_s) % self.duration_s
         # Keep every request whose place in the sequence crosses a whole number at this share: evenly thinned.
         places = np.floor(np.arange(1, len(self) + 1) * share) > np.floor(np.arange(len(self)) * share)
