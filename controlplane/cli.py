@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from controlplane import __version__
+from controlplane.commands.register import register
 from controlplane.domain.ports import ClusterUnavailable, LedgerUnavailable, SpoolUnavailable
 from controlplane.embedded.state import Paths, default_data_dir
 from controlplane.settings import SettingsError, settings_from
@@ -245,26 +246,7 @@ def backtest(
     )
 
 
-@app.command()
-def fit(
-    model: Annotated[str, typer.Argument(help="A catalog name, a config.json, or a folder with one.")],
-    accelerator: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
-    price: Annotated[list[str] | None, typer.Option(help="NAME=USD per GPU hour; may be repeated.")] = None,
-    isl: Annotated[int, typer.Option(help="Mean input tokens.")] = 1000,
-    osl: Annotated[int, typer.Option(help="Mean output tokens.")] = 200,
-    ttft: Annotated[float, typer.Option(help="Limit of the time to first token, seconds.")] = 2.0,
-    tpot: Annotated[float, typer.Option(help="Limit of the time per output token, seconds.")] = 0.1,
-    tp: Annotated[str, typer.Option(help="Tensor-parallel widths.")] = "1,2,4,8",
-    kv_dtype: Annotated[
-        str, typer.Option(help="Of the KV cache: auto (as the checkpoint says), bf16 or fp8.")
-    ] = "auto",
-    every: Annotated[bool, typer.Option("--all", help="Every accelerator at every width.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON: every row.")] = False,
-) -> None:
-    """What fits where: memory, latencies, requests/s within the SLO, and the price of a token."""
-    from controlplane.commands.fit import FitOptions, run_fit
-
-    run_fit(FitOptions(model, accelerator or (), price or (), isl, osl, ttft, tpot, tp, kv_dtype, every, as_json))
+register(app)
 
 
 class _progress:

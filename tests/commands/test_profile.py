@@ -1,0 +1,146 @@
+"""`tidegate profile`, as typed: against a real server, a launched one, and files of other tools."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from controlplane.cli import app
+from controlplane.observing.benchmarks import read_benchmarks
+from tests.adapters.sse_server import Behaviour, serving
+from tests.observing.test_benchmarks import AIPERF, GUIDELLM, VLLM
+
+RUN = CliRunner()
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ["--isl", "32", "--osl", "5", "--duration", "0.5", "--rates", "20,40", "--ttft", "0.5", "--tpot", "0.2"]
+
+
+def fails(*arguments: str) -> str:
+    result = RUN.invoke(app, ["profile", *arguments])
+    assert isinstance(result.exception, ValueError), result.output
+    return str(result.exception)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> list[str]:
+    """One file of each tool, as `--import` options."""
+    options: list[str] = []
+    for name, document in (("vllm.json", VLLM), ("benchmarks.json", GUIDELLM), ("aiperf.json", AIPERF)):
+        (tmp_path / name).write_text(json.dumps(document), encoding="utf-8")
+        options += ["--import", str(tmp_path / name)]
+    return options
+
+
+def test_a_server_at_given_rates(tmp_path: Path) -> None:
+    out = tmp_path / "runs.json"
+    with serving(Behaviour()) as url:
+        result = RUN.invoke(app, ["profile", url, *QUICK, "--json", str(out)])
+    assert result.exit_code == 0, result.output
+    assert "goodput" in result.output
+    runs = read_benchmarks(out.read_text(), "runs.json")
+    assert [run.rate_rps for run in runs] == [20.0, 40.0]
+    assert all(run.output_tokens == 5 for run in runs)
+
+
+def test_a_launched_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "vllm"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from tests.adapters.sse_server import main\nmain()\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    result = RUN.invoke(app, ["profile", "--launch", "some/model", *QUICK])
+    assert result.exit_code == 0, result.output
+    assert "starting vllm serve some/model" in result.output
+    assert "goodput" in result.output
+
+
+def test_imported_results_in_one_table(results: list[str]) -> None:
+    result = RUN.invoke(app, ["profile", *results])
+    assert result.exit_code == 0, result.output
+    rows = [line.split()[0] for line in result.output.splitlines() if line[:1].islower()]
+    assert rows == ["vllm", "guidellm", "guidellm", "aiperf"]
+    assert "pareto" in result.output
+
+
+def test_imported_results_give_the_cost_of_a_step(results: list[str]) -> None:
+    result = RUN.invoke(app, ["profile", *results, "--config", "llama-3.1-8b", "--accelerator", "H100"])
+    assert result.exit_code == 0, result.output
+    assert "step cost from 3 equations" in result.output
+    assert "d (a token of context) = " in result.output
+
+
+def test_too_few_results_say_so(results: list[str]) -> None:
+    result = RUN.invoke(app, ["profile", *results[:2], "--config", "llama-3.1-8b", "--accelerator", "H100"])
+    assert "step cost: not fitted, 1 runs give 1 equations; allowed: at least 3" in result.output
+
+
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="the extra `plot` is not installed")
+@pytest.mark.parametrize(("name", "magic"), [("p.png", b"\x89PNG"), ("p.svg", b"<?xml")])
+def test_the_pareto_picture(results: list[str], tmp_path: Path, name: str, magic: bytes) -> None:
+    result = RUN.invoke(app, ["profile", *results, "--plot", str(tmp_path / name)])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / name).read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "0 sources are given; allowed: one of URL, --launch MODEL and --import FILE"),
+        (["http://h:1", "--launch", "m"], "2 sources are given"),
+        (["http://h:1", "--isl", "0"], "--isl is 0; allowed: an integer of 1 or more"),
+        (["http://h:1", "--duration", "inf"], "--duration is inf; allowed: a finite number above 0"),
+        (["http://h:1", "--attainment", "2"], "--attainment is 2.0; allowed: above 0, up to 1"),
+        (["http://h:1", "--bisect", "--rates", "1"], "--bisect and --rates 1 are both given"),
+        (["http://h:1", "--json", "/nowhere/x.json"], "--json is '/nowhere/x.json'; allowed: a file in a directory"),
+        (["http://h:1", "--plot", "x.gif"], "--plot is 'x.gif'; allowed: a .svg, .png, .pdf file"),
+        (["http://h:1", "--accelerator", "H100"], "--config and --accelerator are given one without the other"),
+        (["--import", "absent.json"], "--import is 'absent.json'; allowed: a file"),
+    ],
+)
+def test_what_cannot_be_used_is_named(arguments: list[str], message: str) -> None:
+    assert message in fails(*arguments)
+
+
+def test_rates_that_are_no_numbers_are_named() -> None:
+    with serving(Behaviour()) as url:
+        assert "--rates is '1,fast'; allowed: numbers above 0" in fails(url, *QUICK, "--rates", "1,fast")
+
+
+@pytest.mark.skipif(shutil.which("vllm") is None, reason="the extra `vllm` is not installed")
+def test_the_real_engine_on_a_tiny_random_model(tmp_path: Path) -> None:
+    """Needs `pip install 'tidegate[vllm]'` (its CPU build is enough): weights and tokenizer are made here."""
+    make_tiny_model(tmp_path / "tiny")
+    arguments = ["--engine-arg=--enforce-eager", "--engine-arg=--max-model-len=256", "--start-timeout", "600"]
+    result = RUN.invoke(app, ["profile", "--launch", str(tmp_path / "tiny"), *arguments, *QUICK, "--ttft", "30"])
+    assert result.exit_code == 0, result.output
+    assert "goodput" in result.output
+
+
+def make_tiny_model(folder: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    vocabulary = {"<unk>": 0, "</s>": 1} | {f"w{i}": i + 2 for i in range(510)}
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>", eos_token="</s>").save_pretrained(
+        folder
+    )
+    config = transformers.LlamaConfig(
+        vocab_size=512,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
