@@ -7,6 +7,8 @@ from pathlib import Path
 
 from controlplane.planning.pareto import Point, frontier
 
+HEADROOM = 1.12
+"""Of the axes, so that the outermost label is inside."""
 FORMATS = (".svg", ".png", ".pdf")
 
 
@@ -28,8 +30,9 @@ def check_plot(path: Path) -> None:
         raise PlotError("--plot needs matplotlib: pip install 'tidegate[plot]'") from error
 
 
-def draw_pareto(found: Sequence[Point], path: Path, title: str) -> None:
-    """Write the picture: every run, labelled with its load, and the line of those that no other beats."""
+def draw_pareto(found: Sequence[Point], path: Path, title: str, attainment: float) -> None:
+    """Write the picture: every run, labelled with its load (hollow where fewer than `attainment` of its requests met
+    the SLO), and the line of those that no other beats."""
     # The figure's own canvas, not pyplot: no display, no state of the whole process.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -39,12 +42,16 @@ def draw_pareto(found: Sequence[Point], path: Path, title: str) -> None:
     axes = figure.add_subplot()
     best = frontier(found)
     axes.plot([p.per_user for p in best], [p.per_gpu for p in best], color="tab:blue", zorder=1)
-    axes.scatter([p.per_user for p in found], [p.per_gpu for p in found], color="tab:blue", zorder=2)
     for point in found:
+        share = point.measurement.attainment
+        missed = share is not None and share < attainment
+        axes.scatter(
+            point.per_user, point.per_gpu, edgecolor="tab:blue", color="white" if missed else "tab:blue", zorder=2
+        )
         axes.annotate(_label(point), (point.per_user, point.per_gpu), textcoords="offset points", xytext=(6, 4))
     axes.set(xlabel="output tokens/s per user (1 / mean TPOT)", ylabel="output tokens/s per GPU", title=title)
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+    axes.set_xlim(0, HEADROOM * max((p.per_user for p in found), default=1.0))
+    axes.set_ylim(0, HEADROOM * max((p.per_gpu for p in found), default=1.0))
     axes.grid(alpha=0.3)
     figure.savefig(path)
 

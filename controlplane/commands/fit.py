@@ -96,12 +96,12 @@ def _heading(shape: ModelShape, workload: Workload, slo: Slo) -> list[str]:
 
 def _table(rows: Sequence[FitRow]) -> Table:
     table = Table(box=None, pad_edge=False)
-    left = ("ACCELERATOR", "FITS", "BOUND", "WHY NOT")
+    left = ("ACCELERATOR", "FITS", "BOUND", "NOTE")
     for column in (
         *("ACCELERATOR", "TP", "FITS", "WEIGHTS GB", "KV B/TOKEN", "KV TOKENS", "SEQS", "TTFT ms", "TPOT ms", "REQ/S"),
-        *("BOUND", "$/H", "$/M OUT", "$/M TOKENS", "WHY NOT"),
+        *("BOUND", "$/H", "$/M OUT", "$/M TOKENS", "NOTE"),
     ):
-        table.add_column(column, justify="left" if column in left else "right", no_wrap=column != "WHY NOT")
+        table.add_column(column, justify="left" if column in left else "right", no_wrap=column != "NOTE")
     for row in rows:
         table.add_row(*_cells(row), style="bold" if row.cheapest else "")
     return table
@@ -123,7 +123,7 @@ def _cells(row: FitRow) -> list[str]:
         f"{row.usd_per_hour:.2f}",
         shown(row.usd_per_million_output, ".2f"),
         shown(row.usd_per_million_tokens, ".3f"),
-        row.why or "",
+        row.why or row.caution or "",
     ]
 
 

@@ -79,7 +79,7 @@ def run_profile(options: ProfileOptions) -> None:
         print(_fitted(runs, step_prior))
     if options.plot_path is not None:
         title = next((run.model for run in runs if run.model), "profile")
-        draw_pareto(points(runs, options.gpus), options.plot_path, title)
+        draw_pareto(points(runs, options.gpus), options.plot_path, title, options.attainment)
 
 
 def _check(options: ProfileOptions) -> None:

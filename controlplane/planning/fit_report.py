@@ -23,6 +23,8 @@ from controlplane.planning.roofline import (
 
 SECONDS_PER_HOUR = 3600.0
 MILLION = 1e6
+OVER_PCIE = "over PCIe: slower than predicted"
+"""The prior counts the latency of an all-reduce, not its bytes: a prompt's are nothing on NVLink and much on PCIe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,9 @@ class Workload:
 class FitRow:
     """One accelerator at one tensor-parallel width. What cannot be said is None; `why` says what stands against it.
 
-    `ttft_s` is that of an idle replica, `tpot_s` the mean at `requests_per_s`, which is what one replica carries
-    within the SLO. `sequences` fit into the cache at full length, or are the engine's limit.
+    `caution` is what the prediction leaves out. `ttft_s` is that of an idle replica, `tpot_s` the mean at
+    `requests_per_s`, which is what one replica carries within the SLO. `sequences` fit into the cache at full length,
+    or are the engine's limit.
     """
 
     accelerator: str
@@ -67,6 +70,7 @@ class FitRow:
     usd_per_million_output: float | None = None
     usd_per_million_tokens: float | None = None
     cheapest: bool = False
+    caution: str | None = None
 
 
 def fit_rows(
@@ -99,6 +103,8 @@ def _rank(row: FitRow) -> tuple[bool, float]:
 def _row(shape: ModelShape, gpu: Accelerator, gpus: int, workload: Workload, slo: Slo) -> FitRow:
     model = shape.model(workload.total_tokens, gpus)
     row = FitRow(gpu.name, gpus, model.weight_bytes, model.kv_bytes_per_token, gpu.usd_per_hour * gpus)
+    if gpus > 1 and gpu.peer_bytes_per_s is None:
+        row = replace(row, caution=OVER_PCIE)
     against = _impossible(shape, gpus, workload)
     if against is not None:
         return replace(row, why=against)

@@ -70,8 +70,12 @@ class Outcome:
 
 
 def poisson_arrivals(rate_rps: float, duration_s: float, generator: np.random.Generator) -> tuple[float, ...]:
-    """Arrival times in [0, duration): a Poisson process, so users who know nothing of one another."""
-    count = int(generator.poisson(rate_rps * duration_s))
+    """Arrival times in [0, duration): users who know nothing of one another.
+
+    A Poisson process, given its count: the bursts are its own, the number is not left to chance, so that a run's rate
+    is the one that is asked for.
+    """
+    count = max(1, round(rate_rps * duration_s))
     return tuple(sorted(float(at) for at in generator.uniform(0.0, duration_s, count)))
 
 
