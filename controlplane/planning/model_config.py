@@ -73,6 +73,8 @@ def read_config(document: object, name: str) -> ModelShape:
     layers = config.needed_count("num_hidden_layers")
     kv_heads = config.count("num_key_value_heads") or heads
     head_dim = config.count("head_dim") or hidden // heads
+    if head_dim < 1:
+        raise config.bad("num_attention_heads", f"1 to hidden_size, which is {hidden}")
     parts, bits = _count(config, top, kv_heads, head_dim), weight_format(config, top)
     return ModelShape(
         name=name,

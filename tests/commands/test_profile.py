@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 from controlplane.cli import app
 from controlplane.observing.benchmarks import read_benchmarks
+from controlplane.planning.load_run import WORDS
 from tests.adapters.sse_server import Behaviour, serving
 from tests.observing.test_benchmarks import AIPERF, GUIDELLM, VLLM
+from tests.planning import configs
 
 RUN = CliRunner()
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,30 +119,49 @@ def test_rates_that_are_no_numbers_are_named() -> None:
 
 @pytest.mark.skipif(shutil.which("vllm") is None, reason="the extra `vllm` is not installed")
 def test_the_real_engine_on_a_tiny_random_model(tmp_path: Path) -> None:
-    """Needs `pip install 'tidegate[vllm]'` (its CPU build is enough): weights and tokenizer are made here."""
+    """Needs `pip install 'tidegate[vllm]'`, of which the CPU build is enough. Minutes on a small machine."""
     make_tiny_model(tmp_path / "tiny")
-    arguments = ["--engine-arg=--enforce-eager", "--engine-arg=--max-model-len=256", "--start-timeout", "600"]
-    result = RUN.invoke(app, ["profile", "--launch", str(tmp_path / "tiny"), *arguments, *QUICK, "--ttft", "30"])
-    assert result.exit_code == 0, result.output
-    assert "goodput" in result.output
+    engine = [f"--engine-arg={argument}" for argument in ("--load-format=dummy", "--enforce-eager", "--dtype=bfloat16")]
+    options = ["--ttft", "30", "--tpot", "5", "--rates", "2", "--duration", "5", "--start-timeout", "500"]
+    out = tmp_path / "runs.json"
+    arguments = ["--isl", "32", "--osl", "8", *engine, *options, "--json", str(out)]
+    result = RUN.invoke(app, ["profile", "--launch", str(tmp_path / "tiny"), *arguments])
+    assert result.exit_code == 0, f"{result.output}\n{result.exception}"
+    (run,) = read_benchmarks(out.read_text(), "runs.json")
+    assert run.failed == 0
+    assert (run.input_tokens, run.output_tokens) == (32, 8)
+    assert run.attainment == 1.0
 
 
 def make_tiny_model(folder: Path) -> None:
-    transformers = pytest.importorskip("transformers")
-    tokenizers = pytest.importorskip("tokenizers")
-    vocabulary = {"<unk>": 0, "</s>": 1} | {f"w{i}": i + 2 for i in range(510)}
-    words = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
-    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>", eos_token="</s>").save_pretrained(
-        folder
-    )
-    config = transformers.LlamaConfig(
-        vocab_size=512,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-    )
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    """A Llama of two layers whose weights the engine makes up, and a tokenizer of one token a word."""
+    folder.mkdir()
+    words = {word: number for number, word in enumerate(["<unk>", "</s>", *WORDS])}
+    config = configs.LLAMA_8B | {
+        "architectures": ["LlamaForCausalLM"],
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 32,
+        "vocab_size": 128,
+        "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5,
+        "bos_token_id": 1,
+        "eos_token_id": 1,
+    }
+    tokenizer = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": words, "unk_token": "<unk>"},
+    }
+    kind = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>", "eos_token": "</s>"}
+    for name, document in (("config", config), ("tokenizer", tokenizer), ("tokenizer_config", kind)):
+        (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controlplane.domain.json_object import FieldError
 from controlplane.domain.measurement import Latency
@@ -200,6 +202,26 @@ def test_the_forerunners_say_the_load_elsewhere(config: dict[str, object], rate:
 def test_our_own_document_comes_back_as_it_was() -> None:
     runs = read_benchmarks(json.dumps(GUIDELLM), "benchmarks.json")
     assert read_benchmarks(written(runs), "ours.json") == runs
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 9), st.floats(), st.text(max_size=4), st.just([]), st.just({})
+)
+
+
+@given(st.data())
+def test_whatever_a_field_holds_it_is_read_or_named(data: st.DataObject) -> None:
+    document = data.draw(st.sampled_from([VLLM, AIPERF, GUIDELLM]))
+    changed = document | {data.draw(st.sampled_from(list(document))): data.draw(ODD)}
+    if document is GUIDELLM and data.draw(st.booleans()):
+        run = GUIDELLM["benchmarks"][0]  # type: ignore[index]
+        metrics = run["metrics"] | {data.draw(st.sampled_from(list(run["metrics"]))): data.draw(ODD)}
+        changed = GUIDELLM | {"benchmarks": [run | {"metrics": metrics}]}
+    try:
+        runs = read_benchmarks(json.dumps(changed), "x.json")
+    except FieldError:
+        return
+    assert all(run.requests >= run.failed >= 0 for run in runs)
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,31 @@ def test_what_cannot_be_read_is_named(change: dict[str, object], message: str) -
     assert message in str(error.value)
 
 
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 10**6),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.integers(0, 9), max_size=3),
+    st.dictionaries(st.sampled_from(["quant_method", "bits", "config_groups", "x"]), st.integers(0, 9), max_size=2),
+)
+DOCUMENTS = [configs.LLAMA_8B, configs.DEEPSEEK_V3, configs.GPT_OSS_120B, configs.LLAMA4_SCOUT]
+
+
+@given(st.data())
+def test_whatever_a_field_holds_it_is_read_or_named(data: st.DataObject) -> None:
+    document = data.draw(st.sampled_from(DOCUMENTS))
+    field = data.draw(st.sampled_from([*document, "quantization_config", "sliding_window", "head_dim"]))
+    try:
+        shape = read_config(document | {field: data.draw(ODD)}, "m")
+    except FieldError:
+        return
+    assert shape.parameters >= shape.active_parameters > 0
+    assert shape.weight_bytes > 0
+    assert shape.kv_bytes_per_token(1000, 1) > 0
+
+
 def test_a_config_that_is_no_object_is_refused() -> None:
     with pytest.raises(FieldError, match=r"config.json of m is \[1, 2\]; allowed: a JSON object"):
         read_config([1, 2], "m")
