@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -67,7 +68,7 @@ def run_profile(options: ProfileOptions) -> None:
     """
     _check(options)
     step_prior = _prior(options)
-    runs = _imported(options.imported) if options.imported else asyncio.run(_measured(options))
+    runs = _imported(options.imported) if options.imported else _measured_now(options)
     if options.json_path is not None:
         options.json_path.write_text(written(runs), encoding="utf-8")
     Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(_table(runs, options.gpus))
@@ -128,6 +129,19 @@ def _imported(files: Sequence[Path]) -> tuple[Measurement, ...]:
     if not runs:
         raise OptionError(f"--import has no run in {', '.join(file.name for file in files)}; allowed: at least one")
     return tuple(runs)
+
+
+def _measured_now(options: ProfileOptions) -> tuple[Measurement, ...]:
+    async def guarded() -> tuple[Measurement, ...]:
+        # SIGTERM as Ctrl-C: what was launched is stopped on the way out.
+        work = asyncio.ensure_future(_measured(options))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+        return await work
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
 
 
 async def _measured(options: ProfileOptions) -> tuple[Measurement, ...]:

@@ -6,12 +6,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import web
 
@@ -146,6 +148,27 @@ def serving(behaviour: Behaviour) -> Iterator[str]:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)
         loop.close()
+
+
+def fake_vllm(folder: Path, pid: Path) -> None:
+    """Put a program `vllm` into `folder` that is `main` of this file, and writes its process id to `pid`."""
+    program, root = folder / "vllm", Path(__file__).resolve().parents[2]
+    program.write_text(
+        f"#!{sys.executable}\nimport os, pathlib, sys\nsys.path.insert(0, {str(root)!r})\n"
+        f"pathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\n"
+        "from tests.adapters.sse_server import main\nmain()\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+
+
+def alive(pid: Path) -> bool:
+    """Whether the process whose id is in the file runs."""
+    try:
+        os.kill(int(pid.read_text(encoding="utf-8")), 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 from controlplane.cli import app
 from controlplane.observing.benchmarks import read_benchmarks
 from controlplane.planning.load_run import WORDS
-from tests.adapters.sse_server import Behaviour, serving
+from tests.adapters.sse_server import Behaviour, alive, fake_vllm, serving
 from tests.observing.test_benchmarks import AIPERF, GUIDELLM, VLLM
 from tests.planning import configs
 
@@ -51,18 +53,32 @@ def test_a_server_at_given_rates(tmp_path: Path) -> None:
     assert all(run.output_tokens == 5 for run in runs)
 
 
-def test_a_launched_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "vllm"
-    program.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        "from tests.adapters.sse_server import main\nmain()\n"
-    )
-    program.chmod(0o755)
+@pytest.fixture
+def engine_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fake `vllm` on PATH, and the file that it writes its pid to."""
+    fake_vllm(tmp_path, tmp_path / "pid")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path / "pid"
+
+
+def test_a_launched_engine(engine_pid: Path) -> None:
     result = RUN.invoke(app, ["profile", "--launch", "some/model", *QUICK])
     assert result.exit_code == 0, result.output
     assert "starting vllm serve some/model" in result.output
     assert "goodput" in result.output
+    assert not alive(engine_pid)
+
+
+def test_sigterm_stops_what_was_launched(engine_pid: Path) -> None:
+    command = [sys.executable, "-m", "controlplane.cli", "profile", "--launch", "m", *QUICK, "--duration", "60"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert any("warming up" in line for line in iter(process.stderr.readline, ""))
+    assert alive(engine_pid)
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not alive(engine_pid)
 
 
 def test_imported_results_in_one_table(results: list[str]) -> None:
