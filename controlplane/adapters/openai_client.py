@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import aiohttp
 
 from controlplane.adapters.clock import monotonic_s
+from controlplane.adapters.completion_stream import CompletionStream, Endpoint, ServerError, error_text, events
 
 CONNECT_TIMEOUT_S = 10.0
 """For one connection, and for a question without a stream: a server that is up answers in milliseconds."""
-ERROR_CHARACTERS = 200
-"""Of a server's error message that are kept."""
 UNAUTHORISED = (401, 403)
-
-
-class ServerError(ValueError):
-    """A server that cannot be measured; the message names the URL, what it said, and what to do."""
 
 
 class Refused(ServerError):
@@ -29,13 +21,6 @@ class Refused(ServerError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
-
-
-class Endpoint(StrEnum):
-    """Which of the two APIs is measured."""
-
-    COMPLETIONS = "/v1/completions"
-    CHAT = "/v1/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +50,6 @@ class Extras:
         if self.ignore_eos:
             body["ignore_eos"] = True
         return body
-
-
-@dataclass(slots=True)
-class _Stream:
-    """What has come of an answer so far."""
-
-    chunk_at_s: list[float] = field(default_factory=list)
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    error: str | None = None
-
-    def take(self, event: Mapping[str, object], at_s: float, endpoint: Endpoint) -> None:
-        """One event of the stream."""
-        if event.get("error"):
-            self.error = _message(event["error"])
-        usage = event.get("usage")
-        if isinstance(usage, dict):
-            self.input_tokens = _count(usage.get("prompt_tokens"), self.input_tokens)
-            self.output_tokens = _count(usage.get("completion_tokens"), self.output_tokens)
-        choices = event.get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], dict) and _has_token(choices[0], endpoint):
-            self.chunk_at_s.append(at_s)
 
 
 class OpenAiClient:
@@ -166,13 +129,13 @@ class OpenAiClient:
             return Answer(sent_s, (), None, None, str(error) or type(error).__name__)
 
     async def _stream(self, model: str, prompt: str, max_tokens: int) -> Answer:
-        stream, sent_s = _Stream(), monotonic_s()
+        stream, sent_s = CompletionStream(), monotonic_s()
         async with self._open().post(self.url + self._endpoint, json=self._body(model, prompt, max_tokens)) as response:
             await self._refuse(response)
-            async for event in _events(response):
+            async for event in events(response):
                 stream.take(event, monotonic_s(), self._endpoint)
-        if stream.error is None and not stream.chunk_at_s:
-            stream.error = "the stream ended without a token"
+        if stream.error is None and not (stream.chunk_at_s and stream.ended):
+            stream.error = "the stream broke off" if stream.chunk_at_s else "the stream ended without a token"
         return Answer(sent_s, tuple(stream.chunk_at_s), stream.input_tokens, stream.output_tokens, stream.error)
 
     def _body(self, model: str, prompt: str, max_tokens: int) -> dict[str, object]:
@@ -188,7 +151,7 @@ class OpenAiClient:
     async def _refuse(self, response: aiohttp.ClientResponse) -> None:
         if response.status == 200:
             return
-        said = _error_text(await response.text(errors="replace"))
+        said = error_text(await response.text(errors="replace"))
         if response.status in UNAUTHORISED:
             raise Refused(
                 f"{self.url} answered {response.status}: {said}; allowed: a key in --api-key or OPENAI_API_KEY",
@@ -204,50 +167,3 @@ def _root(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ServerError(f"URL is {url!r}; allowed: http://HOST:PORT or https://HOST, with or without /v1")
     return url.rstrip("/").removesuffix("/v1")
-
-
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, object]]:
-    """The JSON events of a server-sent stream, up to `[DONE]`."""
-    async for line in response.content:
-        text = line.strip()
-        if not text.startswith(b"data:"):
-            continue
-        data = text[5:].strip()
-        if data == b"[DONE]":
-            return
-        try:
-            event = json.loads(data)
-        except ValueError as error:
-            raise ServerError(f"the stream has an event that is not JSON: {data[:60]!r}") from error
-        if isinstance(event, dict):
-            yield event
-
-
-def _has_token(choice: Mapping[str, object], endpoint: Endpoint) -> bool:
-    """Whether a chunk brings a token. A completion's token may be empty text (part of a character); a chat's first
-    chunk has the role alone, and the last may only say why it ended."""
-    if endpoint is Endpoint.COMPLETIONS:
-        return bool(choice.get("text")) or choice.get("finish_reason") is None
-    delta = choice.get("delta")
-    if not isinstance(delta, dict):
-        return False
-    return any(delta.get(name) for name in ("content", "reasoning_content", "reasoning", "tool_calls"))
-
-
-def _count(value: object, otherwise: int | None) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
-
-
-def _error_text(body: str) -> str:
-    """The message in an error's body, in OpenAI's form or any other."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return body.strip()[:ERROR_CHARACTERS] or "nothing"
-    said = document.get("error", document) if isinstance(document, dict) else document
-    return _message(said)
-
-
-def _message(said: object) -> str:
-    text = said.get("message") if isinstance(said, dict) else said
-    return str(text if text is not None else said)[:ERROR_CHARACTERS]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from controlplane.adapters.clock import monotonic_s
-from controlplane.adapters.openai_client import Answer, OpenAiClient, Refused, ServerError
+from controlplane.adapters.completion_stream import ServerError
+from controlplane.adapters.openai_client import Answer, OpenAiClient, Refused
 from controlplane.domain.measurement import Measurement
 from controlplane.domain.target import Slo
 from controlplane.planning.load_run import Outcome, poisson_arrivals, random_prompt, summarise

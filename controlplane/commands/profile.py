@@ -13,8 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from controlplane.adapters.completion_stream import Endpoint
 from controlplane.adapters.engine_process import EngineProcess
-from controlplane.adapters.openai_client import Endpoint, OpenAiClient
+from controlplane.adapters.openai_client import OpenAiClient
 from controlplane.adapters.pareto_plot import check_plot, draw_pareto
 from controlplane.adapters.profiler import Load, Profiler, Search, served_model
 from controlplane.commands.fit import PLAIN_WIDTH, shown

@@ -34,6 +34,8 @@ class Behaviour:
     """Each so many-th request is a 500."""
     cuts_after: int | None = None
     """The connection is dropped after so many tokens."""
+    ends_after: int | None = None
+    """The stream ends after so many tokens without a word."""
     error_event: bool = False
     overhead_tokens: int = 7
     """What a template adds to each prompt."""
@@ -98,6 +100,8 @@ class Server:
             if number == how.cuts_after:
                 assert request.transport is not None
                 request.transport.abort()
+                return response
+            if number == how.ends_after:
                 return response
             choice: dict[str, object] = {"delta": {"content": "a"}} if chat else {"text": "a"}
             choice["finish_reason"] = "length" if number == tokens - 1 and not chat else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane.adapters.openai_client import Endpoint, Extras, OpenAiClient, ServerError
+from controlplane.adapters.completion_stream import Endpoint, ServerError
+from controlplane.adapters.openai_client import Extras, OpenAiClient
 from controlplane.adapters.profiler import Load, Profiler, Search, served_model
 from controlplane.domain.measurement import Measurement
 from controlplane.domain.target import Slo
@@ -90,6 +91,8 @@ async def test_server_errors_are_counted_and_never_good() -> None:
     [
         (Behaviour(cuts_after=3), "cannot be reached"),
         (Behaviour(cuts_after=0), "cannot be reached"),
+        (Behaviour(ends_after=3), "/v1/completions: the stream broke off"),
+        (Behaviour(ends_after=0), "/v1/completions: the stream ended without a token"),
         (Behaviour(error_event=True), "/v1/completions: engine died"),
         (Behaviour(models=("other",)), "The model `tiny` does not exist."),
         (Behaviour(refuses=("model",)), "answered 400: extra field model"),
