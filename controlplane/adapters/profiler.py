@@ -14,7 +14,7 @@ from controlplane.adapters.openai_client import Answer, OpenAiClient, Refused
 from controlplane.domain.measurement import Measurement
 from controlplane.domain.target import Slo
 from controlplane.planning.load_run import Outcome, poisson_arrivals, random_prompt, summarise
-from controlplane.planning.rate_search import Tried, next_rate
+from controlplane.planning.rate_search import Tried, met, next_rate
 
 CALIBRATION_TOKENS = 4
 """Answer length of the requests that find out how many tokens a word has."""
@@ -109,8 +109,7 @@ class Profiler:
         runs: list[Measurement] = []
         while (rate := next_rate(tried, how.start_rps, how.tolerance, how.max_runs)) is not None:
             run = await self.measure(rate)
-            met = run.attainment is not None and run.attainment >= self._load.slo.attainment
-            tried.append(Tried(rate, met))
+            tried.append(Tried(rate, met(run, self._load.slo.attainment)))
             runs.append(run)
             share = "-" if run.attainment is None else f"{run.attainment:.1%}"
             self._told(f"  {share} met the SLO")

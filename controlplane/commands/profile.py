@@ -24,6 +24,7 @@ from controlplane.domain.measurement import Latency, Measurement
 from controlplane.domain.target import Slo
 from controlplane.observing.benchmarks import read_benchmarks, written
 from controlplane.planning.pareto import frontier, points
+from controlplane.planning.rate_search import best_run
 from controlplane.planning.roofline import StepCost, prior
 from controlplane.planning.step_fit import TooFewPoints, fit_step_cost
 
@@ -70,13 +71,15 @@ def run_profile(options: ProfileOptions) -> None:
     _check(options)
     step_prior = _prior(options)
     runs = _imported(options.imported) if options.imported else _measured_now(options)
+    slo = Slo(options.ttft_s, options.tpot_s, options.attainment)
+    best, missed_rps = best_run(runs, slo.attainment)
     if options.json_path is not None:
-        options.json_path.write_text(written(runs), encoding="utf-8")
+        options.json_path.write_text(written(runs, slo, best), encoding="utf-8")
     Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(_table(runs, options.gpus))
     for note in dict.fromkeys(note for run in runs for note in run.notes):
         print(f"note: {note}")
     if not options.imported:
-        print(_verdict(runs, options))
+        print(_verdict(best, missed_rps, slo))
     if step_prior is not None:
         print(_fitted(runs, step_prior))
     if options.plot_path is not None:
@@ -198,20 +201,12 @@ def _latency_cells(kind: Latency | None) -> tuple[str, str]:
     return shown(kind.p50_s, ".1f", 1e3), shown(kind.p99_s, ".1f", 1e3)
 
 
-def _verdict(runs: Sequence[Measurement], options: ProfileOptions) -> str:
-    limits = f"TTFT <= {options.ttft_s:g} s and TPOT <= {options.tpot_s * 1e3:g} ms for {options.attainment:.1%}"
-    missed = [run.rate_rps for run in runs if _missed(run, options.attainment)]
-    lowest_missed = min((rate for rate in missed if rate is not None), default=float("inf"))
-    met = [run for run in runs if not _missed(run, options.attainment) and (run.rate_rps or 0.0) < lowest_missed]
-    if not met:
+def _verdict(best: Measurement | None, missed_rps: float | None, slo: Slo) -> str:
+    limits = f"TTFT <= {slo.ttft_s:g} s and TPOT <= {slo.tpot_s * 1e3:g} ms for {slo.attainment:.1%}"
+    if best is None:
         return f"no rate met {limits}"
-    best = max(met, key=lambda run: run.rate_rps or 0.0)
-    above = "" if lowest_missed == float("inf") else f"; {lowest_missed:.3g} requests/s missed it"
+    above = "" if missed_rps is None else f"; {missed_rps:.3g} requests/s missed it"
     return f"goodput {best.goodput_rps:.3g} requests/s at {best.rate_rps:.3g} offered, with {limits}{above}"
-
-
-def _missed(run: Measurement, attainment: float) -> bool:
-    return run.attainment is None or run.attainment < attainment
 
 
 def _fitted(runs: Sequence[Measurement], start: StepCost) -> str:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from controlplane.domain.json_object import FieldError, JsonObject
 from controlplane.domain.measurement import Measurement
+from controlplane.domain.target import Slo
 from controlplane.observing.bench_aiperf import is_aiperf, read_aiperf
 from controlplane.observing.bench_guidellm import is_guidellm, read_guidellm
 from controlplane.observing.bench_vllm import is_vllm, read_vllm
@@ -31,9 +32,16 @@ def read_benchmarks(text: str, name: str) -> tuple[Measurement, ...]:
     return tuple(run for document in documents for run in _read(JsonObject.of(name, document)))
 
 
-def written(runs: tuple[Measurement, ...]) -> str:
-    """Our own document, which `read_benchmarks` takes back."""
-    return json.dumps({"kind": KIND, "measurements": _RUNS.dump_python(runs, mode="json")}, indent=2) + "\n"
+def written(runs: tuple[Measurement, ...], slo: Slo, best: Measurement | None) -> str:
+    """Our own document, which `read_benchmarks` takes back. `best` is the run whose goodput is the answer."""
+    document = {
+        "kind": KIND,
+        "slo": {"ttft_s": slo.ttft_s, "tpot_s": slo.tpot_s, "attainment": slo.attainment},
+        "goodput_rps": None if best is None else best.goodput_rps,
+        "offered_rps": None if best is None else best.rate_rps,
+        "measurements": _RUNS.dump_python(runs, mode="json"),
+    }
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _documents(text: str, name: str) -> list[object]:

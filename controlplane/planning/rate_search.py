@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from controlplane.domain.measurement import Measurement
+
 GROWTH = 2.0
 """Step while no bound is known: an eightfold wrong start costs three runs."""
 
@@ -21,8 +23,20 @@ class Tried:
 def bounds(tried: Sequence[Tried]) -> tuple[float | None, float | None]:
     """Highest rate that met the SLO below the lowest that missed it, and that lowest one."""
     missed = min((t.rate_rps for t in tried if not t.met), default=None)
-    met = max((t.rate_rps for t in tried if t.met and (missed is None or t.rate_rps < missed)), default=None)
-    return met, missed
+    highest = max((t.rate_rps for t in tried if t.met and (missed is None or t.rate_rps < missed)), default=None)
+    return highest, missed
+
+
+def best_run(runs: Sequence[Measurement], attainment: float) -> tuple[Measurement | None, float | None]:
+    """The run at the highest rate that met the SLO below every miss, and the lowest rate that missed it."""
+    tried = [(Tried(run.rate_rps, met(run, attainment)), run) for run in runs if run.rate_rps is not None]
+    highest, missed = bounds([t for t, _ in tried])
+    return next((run for t, run in tried if t.met and t.rate_rps == highest), None), missed
+
+
+def met(run: Measurement, attainment: float) -> bool:
+    """Whether so many of the run's requests met the SLO; a run that does not say did not."""
+    return run.attainment is not None and run.attainment >= attainment
 
 
 def next_rate(tried: Sequence[Tried], start_rps: float, tolerance: float, max_runs: int) -> float | None:
@@ -32,9 +46,9 @@ def next_rate(tried: Sequence[Tried], start_rps: float, tolerance: float, max_ru
     """
     if len(tried) >= max_runs:
         return None
-    met, missed = bounds(tried)
+    highest, missed = bounds(tried)
     if missed is None:
-        return start_rps if met is None else met * GROWTH
-    if met is None:
+        return start_rps if highest is None else highest * GROWTH
+    if highest is None:
         return missed / GROWTH
-    return None if missed / met - 1.0 <= tolerance else math.sqrt(met * missed)
+    return None if missed / highest - 1.0 <= tolerance else math.sqrt(highest * missed)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from controlplane.domain.json_object import FieldError
 from controlplane.domain.measurement import Latency
+from controlplane.domain.target import Slo
 from controlplane.observing.benchmarks import read_benchmarks, written
 
 # vllm/benchmarks/serve.py, result_json without --save-detailed
@@ -201,7 +202,10 @@ def test_the_forerunners_say_the_load_elsewhere(config: dict[str, object], rate:
 
 def test_our_own_document_comes_back_as_it_was() -> None:
     runs = read_benchmarks(json.dumps(GUIDELLM), "benchmarks.json")
-    assert read_benchmarks(written(runs), "ours.json") == runs
+    text = written(runs, Slo(2.0, 0.1), runs[0])
+    assert read_benchmarks(text, "ours.json") == runs
+    document = json.loads(text)
+    assert (document["goodput_rps"], document["offered_rps"], document["slo"]["ttft_s"]) == (1.9, 2.0, 2.0)
 
 
 ODD = st.one_of(
