@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from controlplane import __version__
+from controlplane.commands.register import register
 from controlplane.domain.ports import ClusterUnavailable, LedgerUnavailable, SpoolUnavailable
 from controlplane.embedded.state import Paths, default_data_dir
 from controlplane.settings import SettingsError, settings_from
@@ -243,6 +244,9 @@ def backtest(
         f"{result.gpu_hours:.2f} GPU-hours, ${result.cost_usd:.2f}, "
         f"{result.scale_ups} up, {result.scale_downs} down, in {result.wall_s:.1f} s"
     )
+
+
+register(app)
 
 
 class _progress:

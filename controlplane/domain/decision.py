@@ -130,6 +130,10 @@ class Demand:
     cached_share: float
     source: str
     """`forecast:<name>` or `reactive`."""
+    input_tokens_squared: float | None = None
+    input_lengths: tuple[float, ...] = ()
+    output_lengths: tuple[float, ...] = ()
+    """See `Load`."""
 
 
 @dataclass(frozen=True, slots=True)

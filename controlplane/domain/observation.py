@@ -144,6 +144,12 @@ class VariantObservation:
     tpot: LatencySummary | None = None
 
 
+LENGTH_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)
+"""Quantile levels at which lengths of prompts and answers are kept: deciles, and more of the tail that misses."""
+LENGTH_WEIGHTS = (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.03, 0.02)
+"""The share of requests that each of them stands for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """The target's offered load over the window, from flow conservation: d(running + waiting)/dt + completions.
@@ -157,6 +163,12 @@ class Load:
     output_tokens: float
     context_tokens_weighted: float
     cached_share: float = 0.0
+    input_tokens_squared: float | None = None
+    """E[ISL^2]; None where the page has no histogram of lengths."""
+    input_lengths: tuple[float, ...] = ()
+    """Prompt tokens at `LENGTH_LEVELS`; empty where the page has no histogram."""
+    output_lengths: tuple[float, ...] = ()
+    """Answers' tokens at `LENGTH_LEVELS`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""The commands `fit` and `profile`, as typer reads them; what they do is imported when they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add them."""
+    app.command()(fit)
+    app.command()(profile)
+
+
+def fit(
+    model: Annotated[str, typer.Argument(help="A catalog name, a config.json, or a folder with one.")],
+    accelerator: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
+    price: Annotated[list[str] | None, typer.Option(help="NAME=USD per GPU hour; may be repeated.")] = None,
+    isl: Annotated[int, typer.Option(help="Mean input tokens.")] = 1000,
+    osl: Annotated[int, typer.Option(help="Mean output tokens.")] = 200,
+    ttft: Annotated[float, typer.Option(help="Limit of the time to first token, seconds.")] = 2.0,
+    tpot: Annotated[float, typer.Option(help="Limit of the time per output token, seconds.")] = 0.1,
+    tp: Annotated[str, typer.Option(help="Tensor-parallel widths.")] = "1,2,4,8",
+    kv_dtype: Annotated[
+        str, typer.Option(help="Of the KV cache: auto (as the checkpoint says), bf16 or fp8.")
+    ] = "auto",
+    every: Annotated[bool, typer.Option("--all", help="Every accelerator at every width.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON: every row.")] = False,
+) -> None:
+    """What fits where: memory, latencies, requests/s within the SLO, and the price of a token."""
+    from controlplane.commands.fit import FitOptions, run_fit
+
+    run_fit(
+        FitOptions(
+            model=model,
+            accelerators=accelerator or (),
+            prices=price or (),
+            input_tokens=isl,
+            output_tokens=osl,
+            ttft_s=ttft,
+            tpot_s=tpot,
+            widths=tp,
+            kv_dtype=kv_dtype,
+            every=every,
+            as_json=as_json,
+        )
+    )
+
+
+def profile(
+    url: Annotated[str | None, typer.Argument(help="A running OpenAI-compatible server.")] = None,
+    launch: Annotated[str | None, typer.Option(help="Start `vllm serve MODEL` instead (extra: vllm).")] = None,
+    imported: Annotated[
+        list[Path] | None,
+        typer.Option("--import", help="Read a result of vllm bench serve, GuideLLM or AIPerf; may be repeated."),
+    ] = None,
+    engine_arg: Annotated[list[str] | None, typer.Option(help="For --launch, e.g. --engine-arg=--dtype=half.")] = None,
+    start_timeout: Annotated[float, typer.Option(help="For --launch: seconds until it must be healthy.")] = 900.0,
+    model: Annotated[str | None, typer.Option(help="The served name; needed where there are several.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="/v1/chat/completions instead of /v1/completions.")] = False,
+    api_key: Annotated[str | None, typer.Option(help="Bearer token.", envvar="OPENAI_API_KEY")] = None,
+    isl: Annotated[int, typer.Option(help="Input tokens of a request.")] = 1000,
+    osl: Annotated[int, typer.Option(help="Output tokens of a request.")] = 200,
+    rates: Annotated[str | None, typer.Option(help="Requests/s, e.g. 1,2,4; without: bisect.")] = None,
+    bisect: Annotated[bool, typer.Option("--bisect", help="Find the highest rate that meets the SLO.")] = False,
+    start_rate: Annotated[float, typer.Option(help="Where the bisection starts, requests/s.")] = 1.0,
+    ttft: Annotated[float, typer.Option(help="Limit of the time to first token, seconds.")] = 2.0,
+    tpot: Annotated[float, typer.Option(help="Limit of the time per output token, seconds.")] = 0.1,
+    attainment: Annotated[float, typer.Option(help="Share of requests that must meet both.")] = 0.99,
+    duration: Annotated[float, typer.Option(help="Seconds that are judged, per rate.")] = 60.0,
+    timeout: Annotated[float, typer.Option(help="Seconds for one request.")] = 600.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of arrivals and prompts.")] = 1,
+    gpus: Annotated[int, typer.Option(help="GPUs of the server: for tokens/s per GPU, and the fit.")] = 1,
+    config: Annotated[
+        str | None, typer.Option(help="With --accelerator: fit a step's cost; as MODEL of `fit`.")
+    ] = None,
+    accelerator: Annotated[str | None, typer.Option(help="Of the catalog, for the fit of a step's cost.")] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="Where to write the measurements.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Where to draw the Pareto picture (.svg, .png, .pdf).")] = None,
+) -> None:
+    """Measure a running server: TTFT, TPOT, ITL, and the goodput within the SLO."""
+    from controlplane.commands.profile import ProfileOptions, run_profile
+
+    run_profile(
+        ProfileOptions(
+            url=url,
+            launch=launch,
+            imported=imported or (),
+            engine_arguments=engine_arg or (),
+            start_timeout_s=start_timeout,
+            model=model,
+            chat=chat,
+            api_key=api_key,
+            input_tokens=isl,
+            output_tokens=osl,
+            rates=rates,
+            bisect=bisect,
+            start_rps=start_rate,
+            ttft_s=ttft,
+            tpot_s=tpot,
+            attainment=attainment,
+            duration_s=duration,
+            timeout_s=timeout,
+            seed=seed,
+            gpus=gpus,
+            config=config,
+            accelerator=accelerator,
+            json_path=out,
+            plot_path=plot,
+        )
+    )

@@ -1,0 +1,151 @@
+"""The share of requests that miss their SLO at a rate, in closed form: percentiles, not means.
+
+A replica at arrival rate r does `r*S` seconds of its requests' work a second; its mean step, which is the mean TPOT,
+is `m = a / (1 - r*S)` (see `capacity`). Around that mean:
+
+* TPOT. A request of n output tokens sees n steps, into which other requests' prompts fall. The prompt tokens that fall
+  into them are a compound Poisson sum, so its TPOT has the variance `b^2 * r * E[ISL^2] * m / n`, enlarged by the
+  feedback of a longer step on itself; short answers are the ones that miss. The batch itself breathes: by Little's law
+  it holds N sequences with a variance of about N. The sum is taken as gamma distributed, cut off at the step that
+  carries a whole chunk, beyond which no step goes.
+* TTFT. Prompts are read in order of arrival: an M/G/1 queue whose service time is the prompt's reading and its share
+  of the steps' decode parts. Its wait is exponential beyond a mass at nought, with the mean of Pollaczek and Khinchine;
+  a prompt misses where its own reading and the wait exceed the limit. Prompts that even an idle replica cannot read in
+  time are left out: no number of replicas helps them.
+
+Checked against the simulator by benchmarks/capacity.py.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaincc
+
+from controlplane.domain.decision import Demand
+from controlplane.domain.observation import LENGTH_WEIGHTS
+from controlplane.domain.target import Slo
+from controlplane.planning.roofline import MAX_BATCHED_TOKENS, StepCost
+
+BREATHING = 0.5
+"""Of the variance that independent arrivals would give a batch: the router sends to the emptier replicas, which halves
+it (fitted to the simulator with least-loaded routing over twelve replicas)."""
+_EXPONENTIAL = tuple(-math.log(1.0 - q) for q in (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99))
+"""Lengths in means where a histogram does not tell their spread: about that of a chat's prompts and answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Lengths of requests: prompts without what the prefix cache holds, and answers, each at `LENGTH_WEIGHTS`."""
+
+    prompts: np.ndarray
+    answers: np.ndarray
+    prompt_mean: float
+    prompt_square: float
+    answer_mean: float
+    context: float
+    """W = E[OSL*(ISL + OSL/2)]."""
+
+    @classmethod
+    def of(cls, demand: Demand) -> Mix:
+        """The mix of a demand."""
+        read = 1.0 - demand.cached_share
+        spread = np.array(_EXPONENTIAL)
+        prompts = np.array(demand.input_lengths) if demand.input_lengths else spread * demand.input_tokens
+        answers = np.array(demand.output_lengths) if demand.output_lengths else spread * demand.output_tokens
+        square = demand.input_tokens_squared or 2.0 * demand.input_tokens**2
+        return cls(
+            prompts=prompts * read,
+            answers=np.maximum(answers, 1.0),
+            prompt_mean=demand.input_tokens * read,
+            prompt_square=max(square, demand.input_tokens**2) * read * read,
+            answer_mean=demand.output_tokens,
+            context=demand.context_tokens_weighted,
+        )
+
+    def reading_s(self, cost: StepCost) -> float:
+        """Mean seconds of work to read a prompt."""
+        return cost.b_s_per_token * self.prompt_mean + cost.e_s_per_token_pair * self.prompt_square / 2.0
+
+    def decoding_s(self, cost: StepCost) -> float:
+        """Mean seconds of work to make an answer."""
+        return cost.c_s_per_sequence * self.answer_mean + cost.d_s_per_token * self.context
+
+
+def whole_misses(cost: StepCost, mix: Mix, rate: float, slo: Slo) -> float:
+    """Share that misses TTFT or TPOT on a replica that does whole requests; 1 where it is overloaded."""
+    reading, decoding = mix.reading_s(cost), mix.decoding_s(cost)
+    left = 1.0 - rate * (reading + decoding)
+    if left <= 0.02:
+        return 1.0
+    step_s = cost.a_s / left
+    beside_s = step_s * (1.0 - rate * reading)
+    slow = _slow_answers(cost, mix, rate, step_s, beside_s, 1.0 / left, slo.tpot_s)
+    return min(1.0, slow + _late_prompts(cost, mix, rate, beside_s, slo.ttft_s))
+
+
+def decode_misses(cost: StepCost, mix: Mix, rate: float, slo: Slo) -> float:
+    """Share that misses TPOT on a replica that decodes alone."""
+    left = 1.0 - rate * mix.decoding_s(cost)
+    if left <= 0.02:
+        return 1.0
+    step_s = cost.a_s / left
+    deviation_s = _breathing_s(cost, mix, rate, step_s, 1.0 / left)
+    return float(_above(step_s, np.array([deviation_s**2]), slo.tpot_s)[0])
+
+
+def prefill_misses(cost: StepCost, mix: Mix, rate: float, limit_s: float) -> float:
+    """Share whose prompt is not read within `limit_s` on a replica that reads prompts alone."""
+    return _late_prompts(cost, mix, rate, cost.a_s, limit_s)
+
+
+def _slow_answers(
+    cost: StepCost, mix: Mix, rate: float, step_s: float, beside_s: float, gain: float, limit_s: float
+) -> float:
+    chunk = min(float(MAX_BATCHED_TOKENS), float(mix.prompts.max()))
+    longest_s = beside_s + cost.b_s_per_token * chunk
+    breathing = _breathing_s(cost, mix, rate, step_s, gain) ** 2
+    # A prompt falls into at most as many tokens of one step as the budget allows.
+    square = min(mix.prompt_square, mix.prompt_mean * MAX_BATCHED_TOKENS)
+    prompts = (cost.b_s_per_token * gain * (1.0 - rate * mix.decoding_s(cost))) ** 2 * rate * square * step_s
+    single = _above(step_s, breathing + prompts / mix.answers, limit_s)
+    if longest_s <= limit_s:
+        single = np.minimum(single, _above(step_s, np.full_like(single, breathing), limit_s))
+    return float(np.dot(LENGTH_WEIGHTS, single))
+
+
+def _breathing_s(cost: StepCost, mix: Mix, rate: float, step_s: float, gain: float) -> float:
+    """Standard deviation of the step from the batch's own ups and downs."""
+    batch = rate * mix.answer_mean * step_s
+    each_s = cost.c_s_per_sequence + cost.d_s_per_token * mix.context / mix.answer_mean
+    return each_s * gain * math.sqrt(BREATHING * batch)
+
+
+def _above(mean_s: float, variances: np.ndarray, limit_s: float) -> np.ndarray:
+    """P(X > limit) of gamma variables with that mean."""
+    shape = mean_s * mean_s / np.maximum(variances, 1e-12 * mean_s * mean_s)
+    return np.asarray(gammaincc(shape, shape * limit_s / mean_s))
+
+
+def _late_prompts(cost: StepCost, mix: Mix, rate: float, beside_s: float, limit_s: float) -> float:
+    per_token_s = cost.b_s_per_token + beside_s / MAX_BATCHED_TOKENS
+    busy = rate * (per_token_s * mix.prompt_mean + cost.e_s_per_token_pair * mix.prompt_square / 2.0)
+    if busy >= 0.98:
+        return 1.0
+    alone_s = _reading_s(cost, mix.prompts, cost.a_s)
+    own_s = _reading_s(cost, mix.prompts, beside_s) + beside_s / 2.0
+    servable = alone_s <= limit_s
+    if not servable.any():
+        return 1.0
+    wait_s = max(rate * per_token_s**2 * mix.prompt_square / (2.0 * (1.0 - busy)) / max(busy, 1e-12), 1e-9)
+    late = np.where(own_s >= limit_s, 1.0, busy * np.exp(-np.maximum(limit_s - own_s, 0.0) / wait_s))
+    weights = np.array(LENGTH_WEIGHTS) * servable
+    return float(np.dot(weights, late) / weights.sum())
+
+
+def _reading_s(cost: StepCost, prompts: np.ndarray, beside_s: float) -> np.ndarray:
+    steps = np.ceil(prompts / MAX_BATCHED_TOKENS)
+    read = cost.b_s_per_token * prompts + cost.e_s_per_token_pair * prompts**2 / 2.0
+    return np.asarray(read + np.maximum(steps, 1.0) * beside_s)
