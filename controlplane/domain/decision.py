@@ -53,10 +53,19 @@ class ScaleEvent:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Observed over predicted step time of one variant, smoothed; 1 is the prior. `weight` is seconds of evidence."""
+    """Observed over predicted step time of one variant, smoothed; 1 is the prior. `weight` is seconds of evidence.
+
+    `factors` are those on the prior's a, b, c and d, `covariance` that of their errors, row by row; both empty before
+    anything was learned. `misses_seen` and `misses_expected` are shares of requests that missed their SLO, as the pages
+    show and as the capacity model expected them at that load, summed with fading memory.
+    """
 
     ratio: float
     weight: float
+    factors: tuple[float, ...] = ()
+    covariance: tuple[float, ...] = ()
+    misses_seen: float = 0.0
+    misses_expected: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,14 @@ def mean_square(histogram: Histogram) -> float:
     second += beyond * low * low
     scale = histogram.sum / first if first > 0 else 1.0
     return second * scale * scale / histogram.count
+
+
+def lengths(histogram: Histogram | None, levels: tuple[float, ...], weights: tuple[float, ...]) -> tuple[float, ...]:
+    """Values at those quantile levels, scaled so that their weighted mean is the histogram's; empty where nothing was
+    observed. Buckets are wide, so the quantiles are right in shape and biased in size; the exact sum corrects that."""
+    true = mean(histogram)
+    if histogram is None or true is None:
+        return ()
+    raw = [quantile(histogram, level) for level in levels]
+    about = sum(w * x for w, x in zip(weights, raw, strict=True))
+    return tuple(x * true / about for x in raw) if about > 0 else ()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.domain.observation import (
+    LENGTH_LEVELS,
+    LENGTH_WEIGHTS,
     Fault,
     FaultKind,
     Load,
@@ -17,7 +19,7 @@ from controlplane.domain.observation import (
     VariantObservation,
 )
 from controlplane.domain.target import Role, Target, Variant
-from controlplane.observing.histograms import mean, mean_square, share_within, summary, total
+from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
 from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
 
 
@@ -31,6 +33,8 @@ class _Seen:
     """Over the last minute."""
     mix: Sequence[Delta]
     """Over the last five."""
+    departed: Sequence[Delta]
+    """Over the part of the last minute in which replicas that are no longer Ready still reported."""
     ready: Mapping[str, int]
     """Ready replicas by variant, whether they report or not."""
     faults: tuple[Fault, ...]
@@ -84,7 +88,13 @@ def _seen(
             faults.append(Fault(FaultKind.STALE, name, detail=f"the newest sample is {age_s:.0f} s old"))
     rates, resets = _deltas(window, fresh, now_s, RATE_WINDOW_S)
     mix, _ = _deltas(window, fresh, now_s, MIX_WINDOW_S)
-    return _Seen(fresh, rates, mix, Counter(ready.values()), (*faults, *resets))
+    gone = [
+        name
+        for name in window.samples
+        if name not in ready and (last := window.newest(name)) is not None and last.at_s > now_s - RATE_WINDOW_S
+    ]
+    departed, _ = _deltas(window, gone, now_s, RATE_WINDOW_S)
+    return _Seen(fresh, rates, mix, departed, Counter(ready.values()), (*faults, *resets))
 
 
 def _deltas(
@@ -141,6 +151,9 @@ def _load(target: Target, seen: _Seen) -> Load | None:
     fronts, backs = _names(target, Role.DECODE), _names(target, Role.PREFILL)
     entering = [d for d in seen.rates if d.variant in fronts]
     rate = _arrivals(entering, sum(count for name, count in seen.ready.items() if name in fronts))
+    if rate is not None:
+        # What a replica took before it left within the window comes to the others from now on.
+        rate += sum(d.arrivals or 0.0 for d in seen.departed if d.variant in fronts) / RATE_WINDOW_S
     prompts = total(d.prompt_lengths for d in seen.mix if d.variant in fronts)
     outputs = total(d.output_lengths for d in seen.mix if d.variant in backs)
     if not (prompts and prompts.count):
@@ -157,6 +170,9 @@ def _load(target: Target, seen: _Seen) -> Load | None:
         # Lengths of prompt and answer are taken as independent; E[OSL^2] keeps the tail that a product of means loses.
         context_tokens_weighted=output_tokens * input_tokens + mean_square(outputs) / 2.0,
         cached_share=_cached_share([d for d in seen.mix if d.variant in fronts]),
+        input_tokens_squared=mean_square(prompts) if prompts is not None else None,
+        input_lengths=lengths(prompts, LENGTH_LEVELS, LENGTH_WEIGHTS),
+        output_lengths=lengths(outputs, LENGTH_LEVELS, LENGTH_WEIGHTS),
     )
 
 

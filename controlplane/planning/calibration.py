@@ -1,22 +1,51 @@
-"""From the prior to what the engines show: one factor per variant on the roofline's step time, learned as they run."""
+"""From the prior to what the engines show: the step cost of each variant, learned as they run, with its uncertainty.
+
+The state is the factor on each of the prior's coefficients a, b, c, d. One observation is the mean time of a step over
+the last minute, `y = a + b*prompt tokens a step + c*batch + d*context`, where all of these come from counters: batch
+and context by Little's law from the tokens generated a second. So y is linear in the factors, and a Kalman filter
+(Kalman 1960) follows them: at a steady load it learns the one combination that matters there, and keeps the prior's
+proportions, with their uncertainty, for what it has not seen.
+
+A slow second loop compares the share of requests that missed their SLO with what the capacity model expected at that
+load: what the model does not know of an engine or a router shows up there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from controlplane.domain import catalog
 from controlplane.domain.decision import Calibration, TargetInputs
 from controlplane.domain.observation import Load, VariantObservation
 from controlplane.domain.target import Role, Target, Variant
-from controlplane.planning.roofline import prior
+from controlplane.planning.roofline import StepCost, prior
 
-MEMORY_S = 900.0
-"""Evidence older than a quarter of an hour fades: the mix of requests, and with it the error of the prior, drifts."""
-RATIO_LIMITS = (0.5, 2.5)
+PRIOR_DEVIATION = 0.3
+"""A roofline is right to about 30 % in each coefficient (DESIGN; measured tables are within that of datasheets)."""
+DRIFT = 0.003
+"""Standard deviation by which a factor may wander in one observation: 5 % in an hour of ticks. The mix drifts, and
+drivers and clocks do."""
+NOISE = 0.06
+"""Relative error of one minute's mean step: counters are exact, but the minute is not steady. Four ticks share a
+minute, so each is counted with twice the deviation of an independent one."""
+LIMITS = (0.3, 4.0)
 """A roofline prior is right within these; beyond them the page is doubted, not the physics."""
-PRIOR_WEIGHT_S = 60.0
-"""The prior counts as a minute of evidence."""
+OUTLIER = 5.0
+"""Deviations at which an observation is cut: a stall or a bad page must not rewrite what an hour has taught."""
+MEMORY_S = 900.0
+"""Half-time scale of `ratio` and of the misses: evidence older than a quarter of an hour fades."""
 PRIOR = Calibration(1.0, 0.0)
+MISS_PRIOR = 0.004
+"""Misses at which the model's word counts as much as what is seen: two fifths of what an SLO of 99 % allows, so that a
+handful of slow requests on a quiet fleet proves nothing."""
+LEAST_SHARE = 0.1
+"""Of the budget that is left however much was missed: the closed form grows steep, and asks for enough more."""
+MOST_RATIO = 3.0
+"""By which a gloomy model may be corrected: the simulator's shares are within that of the model's."""
+SETTLED = 0.1
+"""Requests in queues, as a share of those in batches, above which a variant is catching up, not in a steady state."""
 
 
 def calibrations(inputs: TargetInputs) -> dict[str, Calibration]:
@@ -25,49 +54,151 @@ def calibrations(inputs: TargetInputs) -> dict[str, Calibration]:
     updated: dict[str, Calibration] = {}
     for variant in inputs.target.variants:
         seen = inputs.observation.variant(variant.name)
-        ratio = None if seen is None else _ratio(inputs.target, variant, seen, inputs.observation.load)
-        updated[variant.name] = _blend(before.get(variant.name, PRIOR), ratio, inputs.target.policy.interval_s)
+        known = before.get(variant.name, PRIOR)
+        if seen is None or inputs.observation.load is None:
+            updated[variant.name] = known
+        elif variant.role is Role.PREFILL:
+            updated[variant.name] = _reader(inputs, variant, seen, inputs.observation.load, known)
+        else:
+            updated[variant.name] = _stepper(inputs, variant, seen, inputs.observation.load, known)
     return updated
 
 
-def factor(calibrations: Mapping[str, Calibration], variant: str) -> float:
-    """The factor to plan with: the learned ratio, drawn to 1 by the prior's weight."""
-    known = calibrations.get(variant, PRIOR)
-    return (known.ratio * known.weight + PRIOR_WEIGHT_S) / (known.weight + PRIOR_WEIGHT_S)
+def learned_cost(target: Target, variant: Variant, known: Calibration) -> StepCost:
+    """The prior with the learned factors. Attention over long prompts is arithmetic, and goes with b."""
+    cost = prior(catalog.model(target.model), catalog.accelerator(variant.accelerator), variant.gpus_per_replica)
+    if not known.factors:
+        return cost
+    a, b, c, d = known.factors
+    return StepCost(
+        cost.a_s * a,
+        cost.b_s_per_token * b,
+        cost.c_s_per_sequence * c,
+        cost.d_s_per_token * d,
+        cost.e_s_per_token_pair * b,
+    )
 
 
-def _blend(before: Calibration, ratio: float | None, seconds: float) -> Calibration:
-    if ratio is None:
-        return before
-    bounded = min(max(ratio, RATIO_LIMITS[0]), RATIO_LIMITS[1])
-    weight = min(before.weight, MEMORY_S - seconds)
-    return Calibration((before.ratio * weight + bounded * seconds) / (weight + seconds), weight + seconds)
+def allowed_misses(known: Calibration, budget: float) -> float:
+    """The share of misses that the model may expect at a planned rate, given what it was wrong by.
+
+    What was missed beyond what was expected hardly depends on the load (a router's taste, a few long prompts): it is
+    taken off the budget. Where less was missed than expected, the model is too gloomy by that ratio.
+    """
+    if known.misses_seen > known.misses_expected:
+        return max(budget - (known.misses_seen - known.misses_expected), LEAST_SHARE * budget)
+    ratio = (known.misses_expected + MISS_PRIOR) / (known.misses_seen + MISS_PRIOR)
+    return budget * min(ratio, MOST_RATIO)
 
 
-def _ratio(target: Target, variant: Variant, seen: VariantObservation, load: Load | None) -> float | None:
-    if variant.role is Role.PREFILL:
-        return _prefill_ratio(target, variant, seen, load)
-    return _step_ratio(target, variant, seen)
+def with_misses(known: Calibration, seen: float, expected: float, seconds: float) -> Calibration:
+    """One observation more of the share of requests that missed, and of what was expected."""
+    keep, share = 1.0 - seconds / MEMORY_S, seconds / MEMORY_S
+    return replace(
+        known,
+        misses_seen=known.misses_seen * keep + seen * share,
+        misses_expected=known.misses_expected * keep + expected * share,
+    )
 
 
-def _step_ratio(target: Target, variant: Variant, seen: VariantObservation) -> float | None:
-    """Observed inter-token latency over the prior's step at the batch that was observed."""
-    if not (seen.step_time_s and seen.running and seen.reporting and seen.steps_per_s):
+def is_settled(seen: VariantObservation) -> bool:
+    """Whether its replicas are neither starting, leaving nor working off a queue."""
+    queue = (seen.waiting or 0.0) <= SETTLED * max(seen.running or 0.0, 1.0)
+    return queue and seen.reporting > 0 and seen.reporting >= seen.ready and seen.terminating == 0
+
+
+def _stepper(
+    inputs: TargetInputs, variant: Variant, seen: VariantObservation, load: Load, known: Calibration
+) -> Calibration:
+    """Of replicas that decode: from the mean step."""
+    row = _regressors(inputs.target, variant, seen, load)
+    if row is None or seen.step_time_s is None:
+        return known
+    updated = _filtered(known, row, seen.step_time_s)
+    ratio = seen.step_time_s / float(row.sum())
+    return _smoothed(updated, ratio, inputs.target.policy.interval_s)
+
+
+def _regressors(target: Target, variant: Variant, seen: VariantObservation, load: Load) -> np.ndarray | None:
+    """Seconds that each of the prior's coefficients brings to one step; None where the page does not say."""
+    step_s, made = seen.step_time_s, seen.generation_tokens_per_s
+    if not step_s or not made or not seen.reporting or load.output_tokens <= 0:
         return None
-    gpu = catalog.accelerator(variant.accelerator)
-    cost = prior(catalog.model(target.model), gpu, variant.gpus_per_replica)
-    context = (seen.kv_usage_mean or 0.0) * (seen.kv_capacity_tokens or 0.0)
-    prompts = (seen.prompt_tokens_per_s or 0.0) / seen.steps_per_s if variant.role is Role.BOTH else 0.0
-    return seen.step_time_s / cost.step_s(prompts, seen.running / seen.reporting, context)
+    cost = prior(catalog.model(target.model), catalog.accelerator(variant.accelerator), variant.gpus_per_replica)
+    batch = made / seen.reporting * step_s
+    context = batch * load.context_tokens_weighted / load.output_tokens
+    read = (seen.prompt_tokens_per_s or 0.0) / seen.reporting * (1.0 - load.cached_share) * step_s
+    pairs = 0.0
+    if variant.role is not Role.BOTH:
+        read = 0.0
+    elif load.input_tokens_squared and load.input_tokens > 0:
+        pairs = read * load.input_tokens_squared / load.input_tokens / 2.0
+    return np.array(
+        [
+            cost.a_s,
+            cost.b_s_per_token * read + cost.e_s_per_token_pair * pairs,
+            cost.c_s_per_sequence * batch,
+            cost.d_s_per_token * context,
+        ]
+    )
 
 
-def _prefill_ratio(target: Target, variant: Variant, seen: VariantObservation, load: Load | None) -> float | None:
-    """Observed mean TTFT over that of a queue whose service time is the prior's. A queue that is too long looks like
-    a slow replica; that errs to the safe side."""
-    if seen.ttft is None or load is None or not seen.reporting:
-        return None
-    gpu = catalog.accelerator(variant.accelerator)
-    cost = prior(catalog.model(target.model), gpu, variant.gpus_per_replica)
-    service_s = cost.a_s + cost.b_s_per_token * load.input_tokens * (1.0 - load.cached_share)
-    utilisation = min((seen.arrival_rps or 0.0) / seen.reporting * service_s, 0.9)
-    return seen.ttft.mean_s / (service_s / (1.0 - utilisation))
+def _filtered(known: Calibration, row: np.ndarray, step_s: float) -> Calibration:
+    """One step of the filter: predict (a random walk), then correct by what was seen."""
+    size = len(row)
+    factors = np.array(known.factors) if known.factors else np.ones(size)
+    covariance = (
+        np.array(known.covariance).reshape(size, size) if known.covariance else np.eye(size) * PRIOR_DEVIATION**2
+    )
+    covariance = covariance + np.eye(size) * DRIFT**2
+    spread = covariance @ row
+    variance = float(row @ spread) + (2.0 * NOISE * step_s) ** 2
+    surprise = step_s - float(row @ factors)
+    surprise = float(np.clip(surprise, -OUTLIER * variance**0.5, OUTLIER * variance**0.5))
+    gain = spread / variance
+    factors = np.clip(factors + gain * surprise, *LIMITS)
+    covariance = covariance - np.outer(gain, spread)
+    return replace(
+        known,
+        factors=tuple(factors.tolist()),
+        covariance=tuple(((covariance + covariance.T) / 2.0).ravel().tolist()),
+    )
+
+
+def _smoothed(known: Calibration, ratio: float, seconds: float) -> Calibration:
+    bounded = min(max(ratio, LIMITS[0]), LIMITS[1])
+    weight = min(known.weight, MEMORY_S - seconds)
+    mean = (known.ratio * weight + bounded * seconds) / (weight + seconds)
+    return replace(known, ratio=mean, weight=weight + seconds)
+
+
+def _reader(
+    inputs: TargetInputs, variant: Variant, seen: VariantObservation, load: Load, known: Calibration
+) -> Calibration:
+    """Of replicas that read prompts alone: the factor on the service time at which a queue of their rate would have the
+    mean TTFT that was seen (Pollaczek and Khinchine). A queue that is too long looks like a slow replica, which errs
+    to the safe side."""
+    if seen.ttft is None or not seen.reporting or not seen.arrival_rps:
+        return known
+    cost = prior(catalog.model(inputs.target.model), catalog.accelerator(variant.accelerator), variant.gpus_per_replica)
+    tokens = load.input_tokens * (1.0 - load.cached_share)
+    square = (load.input_tokens_squared or 2.0 * load.input_tokens**2) * (1.0 - load.cached_share) ** 2
+    service_s = cost.a_s + cost.b_s_per_token * tokens + cost.e_s_per_token_pair * square / 2.0
+    spread = max(square / max(tokens, 1.0) ** 2, 1.0)
+    ratio = _queue_ratio(seen.ttft.mean_s, service_s, spread, seen.arrival_rps / seen.reporting)
+    updated = _smoothed(known, ratio, inputs.target.policy.interval_s)
+    share = updated.weight / (updated.weight + 60.0)  # the prior counts as a minute of evidence
+    factor = 1.0 + (updated.ratio - 1.0) * share
+    return replace(updated, factors=(factor,) * 4)
+
+
+def _queue_ratio(mean_s: float, service_s: float, spread: float, rate: float) -> float:
+    """The factor f on `service_s` that solves `s + rate*s^2*spread / (2*(1 - rate*s)) = mean_s` with s = f*service_s.
+
+    It is a quadratic: with k = spread/2, `(k - 1)*rate*s^2 + (1 + rate*mean)*s - mean = 0`.
+    """
+    square, linear = (spread / 2.0 - 1.0) * rate, 1.0 + rate * mean_s
+    if abs(square) < 1e-9:
+        return mean_s / linear / service_s
+    root = linear * linear + 4.0 * square * mean_s
+    return (root**0.5 - linear) / (2.0 * square) / service_s if root > 0 else LIMITS[1]

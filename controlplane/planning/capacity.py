@@ -1,112 +1,123 @@
-"""Requests/s that one replica sustains within the SLO, in closed form.
+"""Requests/s that one replica sustains within the SLO.
 
 A busy continuous-batching engine at arrival rate r spends, per second, r*S seconds on its requests' work, with `S =
 b*ISL + c*OSL + d*W` and `W = E[OSL*(ISL + OSL/2)]`; the rest are the steps' fixed parts. So its mean step, which is
 the mean TPOT, is `a / (1 - r*S)`, and by Little's law its caches hold `r*W*TPOT` tokens and its batch `r*OSL*TPOT`
-sequences. Solving each limit for r gives a bound; the smallest holds. A prefill-only replica is a queue with service
-time `a + b*ISL`.
+sequences. KV cache and batch bound r in closed form; TTFT and TPOT bound it by the share of requests that would miss
+them (`tails`), which must not exceed what the SLO's attainment leaves.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 from controlplane.domain import catalog
-from controlplane.domain.decision import Capacity, CapacityBound, Demand
+from controlplane.domain.decision import Calibration, Capacity, CapacityBound, Demand
 from controlplane.domain.target import Role, Slo, Target, Variant
-from controlplane.planning.roofline import (
-    MAX_BATCHED_TOKENS,
-    MAX_NUM_SEQS,
-    DoesNotFit,
-    StepCost,
-    kv_capacity_tokens,
-    kv_transfer_s,
-    prior,
-)
+from controlplane.planning.calibration import allowed_misses, learned_cost
+from controlplane.planning.roofline import MAX_NUM_SEQS, DoesNotFit, StepCost, kv_capacity_tokens, kv_transfer_s
+from controlplane.planning.tails import Mix, decode_misses, hopeless, prefill_misses, whole_misses
 
-TPOT_SHARE = 0.6
-"""Share of the TPOT limit that the *mean* may take: answers of a few tokens meet a chunk of 2,048 prompt tokens (73
-ms on an H100 at 8B), and the slowest percent has about 1.7 times the mean."""
 KV_SHARE = 0.9
 """Share of the KV cache that the mean may fill; the rest is for the batch's ups and downs, before preemption."""
-UTILISATION_MAX = 0.85
-"""Of an engine's time, at the planned peak. Above, waiting grows without bound for a small error in the rate."""
-TAIL = math.log(100.0)
-"""The 99th percentile of an exponential waiting time, in means."""
+UTILISATION_MAX = 0.92
+"""Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
+a small error in the rate."""
+MISS_SHARE = 1.0
+"""Of the misses that the SLO allows, at the planned peak: most minutes are below the peak, and miss far fewer."""
+BEST_EFFORT_SHARE = 0.6
+"""Of an engine's whole throughput that is planned where no rate at all meets the SLO: as fast as it goes without a
+queue that grows."""
+_HALVINGS = 14
+"""Of the interval of rates: one part in sixteen thousand, well below what is known of them."""
 
 
-def capacity(target: Target, variant: Variant, demand: Demand, calibration: float) -> Capacity:
-    """What one replica of `variant` carries of this mix; `calibration` is the factor on the prior's step cost."""
-    bounds = _bounds(target, variant, demand, calibration)
-    bound = min(bounds, key=lambda b: bounds[b])
-    rate = bounds[bound]
-    if not rate > 0:
-        return Capacity(variant.name, 0.0, CapacityBound.INFEASIBLE, calibration)
-    return Capacity(variant.name, rate, bound, calibration)
+def capacity(target: Target, variant: Variant, demand: Demand, known: Calibration) -> Capacity:
+    """What one replica of `variant` carries of this mix, given what was learned of it.
 
-
-def _bounds(target: Target, variant: Variant, demand: Demand, calibration: float) -> dict[CapacityBound, float]:
+    Where even an idle replica misses more than the SLO allows, the bound is `INFEASIBLE` and the rate is best effort:
+    the work has to be carried all the same. It is 0 only where the model does not fit.
+    """
     model, gpu = catalog.model(target.model), catalog.accelerator(variant.accelerator)
-    cost = prior(model, gpu, variant.gpus_per_replica).scaled(calibration)
     try:
         kv_tokens = kv_capacity_tokens(model, gpu, variant.gpus_per_replica) * KV_SHARE
     except DoesNotFit:
-        return {CapacityBound.INFEASIBLE: 0.0}
-    transfer_s = _transfer_s(target, demand) if variant.role is not Role.BOTH else 0.0
-    if variant.role is Role.PREFILL:
-        return {CapacityBound.TTFT: prefill_rate(cost, demand, target.policy.slo.ttft_s - transfer_s, 0.0)}
-    work_s = decode_work_s(cost, demand, with_prefill=variant.role is Role.BOTH)
-    bounds = _decode_bounds(cost, demand, target.policy.slo, kv_tokens, work_s)
-    if variant.role is Role.BOTH:
-        # While a prompt is read the batch decodes too: each of its chunks carries a decode step with it.
-        beside_s = target.policy.slo.tpot_s * TPOT_SHARE
-        bounds[CapacityBound.TTFT] = prefill_rate(cost, demand, target.policy.slo.ttft_s, beside_s)
-    return bounds
+        return Capacity(variant.name, 0.0, CapacityBound.INFEASIBLE, known.ratio)
+    cost, mix = learned_cost(target, variant, known), Mix.of(demand)
+    most = _throughput(cost, mix, variant.role)
+    bounds = {CapacityBound.TPOT: most * UTILISATION_MAX}
+    if variant.role is not Role.PREFILL:
+        bounds.update(_memory_bounds(cost, mix, kv_tokens, work_s(cost, mix, variant.role)))
+        bounds[CapacityBound.TPOT] *= max(0.0, 1.0 - cost.a_s / target.policy.slo.tpot_s)
+    misses = _misses(target, variant, demand, cost, mix)
+    allowed = allowed_misses(known, (1.0 - target.policy.slo.attainment) * MISS_SHARE)
+    ceiling = min(bounds.values())
+    rate = _highest(lambda r: misses(r) <= allowed, ceiling)
+    if rate >= ceiling * 0.999 and ceiling > 0:
+        return Capacity(variant.name, ceiling, min(bounds, key=lambda b: bounds[b]), known.ratio)
+    if rate <= ceiling * 1e-3:
+        return Capacity(variant.name, most * BEST_EFFORT_SHARE, CapacityBound.INFEASIBLE, known.ratio)
+    return Capacity(variant.name, rate, _culprit(cost, mix, rate, target.policy.slo, variant.role), known.ratio)
 
 
-def decode_work_s(cost: StepCost, demand: Demand, with_prefill: bool) -> float:
+def expected_misses(target: Target, variant: Variant, demand: Demand, known: Calibration, rate: float) -> float:
+    """Share of requests that miss their SLO at `rate` requests/s a replica, by the model alone; those that an idle
+    replica would miss too are among them."""
+    cost, mix = learned_cost(target, variant, known), Mix.of(demand)
+    lost = 0.0 if variant.role is Role.DECODE else hopeless(cost, mix, target.policy.slo.ttft_s)
+    return lost + (1.0 - lost) * _misses(target, variant, demand, cost, mix)(rate)
+
+
+def work_s(cost: StepCost, mix: Mix, role: Role) -> float:
     """S: seconds of work that one request brings, apart from the steps' fixed parts."""
-    decode = cost.c_s_per_sequence * demand.output_tokens + cost.d_s_per_token * demand.context_tokens_weighted
-    return decode + (cost.b_s_per_token * _uncached(demand) if with_prefill else 0.0)
+    reading = 0.0 if role is Role.DECODE else mix.reading_s(cost)
+    return reading + (0.0 if role is Role.PREFILL else mix.decoding_s(cost))
 
 
-def _decode_bounds(
-    cost: StepCost, demand: Demand, slo: Slo, kv_tokens: float, work_s: float
-) -> dict[CapacityBound, float]:
-    limit_s = slo.tpot_s * TPOT_SHARE
-    context = demand.context_tokens_weighted
-    tpot = min((1.0 - cost.a_s / limit_s) / work_s, UTILISATION_MAX / work_s)
+def _throughput(cost: StepCost, mix: Mix, role: Role) -> float:
+    """Requests/s of an engine that never pauses, without a thought for latency."""
+    fixed_s = cost.a_s * mix.prompt_mean / 2048.0 if role is Role.PREFILL else 0.0
+    return 1.0 / (work_s(cost, mix, role) + fixed_s)
+
+
+def _memory_bounds(cost: StepCost, mix: Mix, kv_tokens: float, request_s: float) -> dict[CapacityBound, float]:
     return {
-        CapacityBound.TPOT: tpot,
-        CapacityBound.KV: kv_tokens / (cost.a_s * context + kv_tokens * work_s),
-        CapacityBound.SEQUENCES: MAX_NUM_SEQS / (cost.a_s * demand.output_tokens + MAX_NUM_SEQS * work_s),
+        CapacityBound.KV: kv_tokens / (cost.a_s * mix.context + kv_tokens * request_s),
+        CapacityBound.SEQUENCES: MAX_NUM_SEQS / (cost.a_s * mix.answer_mean + MAX_NUM_SEQS * request_s),
     }
 
 
-def prefill_rate(cost: StepCost, demand: Demand, limit_s: float, beside_s: float) -> float:
-    """Requests/s whose 99th percentile of waiting and reading stays within `limit_s`.
-
-    An M/M/1 queue of prompts: the time in it is exponential with mean `s / (1 - rho)`, so `rho <= 1 -
-    s*ln(100)/limit`. `s` is the reading of one prompt; `beside_s` is what each of its steps takes for the batch that
-    decodes beside it.
-    """
-    tokens = _uncached(demand)
-    steps = max(1.0, tokens / MAX_BATCHED_TOKENS)
-    # The fixed part is shared by the prompts that fit into one step together.
-    fixed_s = max(cost.a_s, beside_s) * max(tokens / MAX_BATCHED_TOKENS, 1.0 / _TOGETHER)
-    service_s = fixed_s + cost.b_s_per_token * tokens
-    left_s = limit_s - max(cost.a_s, beside_s) * steps
-    if left_s <= 0:
-        return 0.0
-    return max(0.0, min(UTILISATION_MAX, 1.0 - TAIL * service_s / left_s)) / service_s
+def _misses(target: Target, variant: Variant, demand: Demand, cost: StepCost, mix: Mix) -> Callable[[float], float]:
+    slo = target.policy.slo
+    match variant.role:
+        case Role.PREFILL:
+            limit_s = slo.ttft_s - _transfer_s(target, demand)
+            return lambda rate: prefill_misses(cost, mix, rate, limit_s)
+        case Role.DECODE:
+            return lambda rate: decode_misses(cost, mix, rate, slo)
+    return lambda rate: whole_misses(cost, mix, rate, slo)
 
 
-_TOGETHER = 4.0
-"""At most so many short prompts are taken to share one step: queues of more are what the bound avoids."""
+def _highest(holds: Callable[[float], bool], ceiling: float) -> float:
+    """The highest rate up to `ceiling` at which it holds; misses grow with the rate."""
+    if not ceiling > 0 or holds(ceiling):
+        return ceiling
+    low, high = 0.0, ceiling
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
-def _uncached(demand: Demand) -> float:
-    return demand.input_tokens * (1.0 - demand.cached_share)
+def _culprit(cost: StepCost, mix: Mix, rate: float, slo: Slo, role: Role) -> CapacityBound:
+    """Which of the two latencies misses more at that rate."""
+    if role is Role.PREFILL:
+        return CapacityBound.TTFT
+    if role is Role.DECODE:
+        return CapacityBound.TPOT
+    never = 1e9
+    late = whole_misses(cost, mix, rate, Slo(slo.ttft_s, never))
+    return CapacityBound.TTFT if late > whole_misses(cost, mix, rate, Slo(never, slo.tpot_s)) else CapacityBound.TPOT
 
 
 def _transfer_s(target: Target, demand: Demand) -> float:

@@ -23,18 +23,19 @@ from controlplane.domain.decision import (
 from controlplane.domain.observation import Observation
 from controlplane.domain.target import Mode
 from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
-from controlplane.planning.calibration import calibrations, factor
+from controlplane.planning.calibration import calibrations
 from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import demand
+from controlplane.planning.feedback import with_feedback
 from controlplane.planning.rules import Case, Replicas, forget, judge, longest_look_back_s
 
-PLANNER_VERSION = "1"
+PLANNER_VERSION = "2"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
 def decide(inputs: GroupInputs) -> GroupOutcome:
     """Plan the group's targets together, then put each plan before the rules."""
-    learned = [calibrations(one) for one in inputs.targets]
+    learned = [with_feedback(one, calibrations(one)) for one in inputs.targets]
     asks = [_ask(one, known) for one, known in zip(inputs.targets, learned, strict=True)]
     plans = allocate(asks, inputs.inventory)
     decisions = [_decide(inputs, ask, plan) for ask, plan in zip(asks, plans, strict=True)]
@@ -74,7 +75,7 @@ def _ask(inputs: TargetInputs, known: dict[str, Calibration]) -> Ask:
     if wanted is None:
         return Ask(inputs, None, ())
     variants = inputs.target.variants
-    return Ask(inputs, wanted, tuple(capacity(inputs.target, v, wanted, factor(known, v.name)) for v in variants))
+    return Ask(inputs, wanted, tuple(capacity(inputs.target, v, wanted, known[v.name]) for v in variants))
 
 
 def _decide(inputs: GroupInputs, ask: Ask, plan: Plan) -> Decision:

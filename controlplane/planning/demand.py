@@ -3,6 +3,8 @@ share."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from controlplane.domain.decision import Demand, TargetInputs
 
 BACKLOG_DRAIN_S = 120.0
@@ -14,25 +16,38 @@ LOW_QUANTILE = 0.5
 
 def demand(inputs: TargetInputs) -> Demand | None:
     """The demand of one target; None where nothing is known of its load."""
+    now = observed_demand(inputs)
+    if now is None or inputs.forecast is None:
+        return now
+    rates = inputs.forecast.requests_per_s
+    planned = max(now.requests_per_s - now.backlog_rps, rates.peak_at(inputs.target.policy.forecast_quantile))
+    low = min(rates.peak_at(LOW_QUANTILE), planned)
+    return replace(
+        now,
+        requests_per_s=planned + now.backlog_rps,
+        low_requests_per_s=low + now.backlog_rps,
+        source=f"forecast:{rates.forecaster}",
+    )
+
+
+def observed_demand(inputs: TargetInputs) -> Demand | None:
+    """The load as it comes now, with the backlog's share; None where nothing is known of it."""
     load = inputs.observation.load
     if load is None:
         return None
-    planned, low, source = load.requests_per_s, load.requests_per_s, "reactive"
-    if inputs.forecast is not None:
-        rates = inputs.forecast.requests_per_s
-        planned = max(planned, rates.peak_at(inputs.target.policy.forecast_quantile))
-        low = rates.peak_at(LOW_QUANTILE)
-        source = f"forecast:{rates.forecaster}"
     backlog_rps = _backlog(inputs) / BACKLOG_DRAIN_S
     return Demand(
-        requests_per_s=planned + backlog_rps,
-        low_requests_per_s=min(low, planned) + backlog_rps,
+        requests_per_s=load.requests_per_s + backlog_rps,
+        low_requests_per_s=load.requests_per_s + backlog_rps,
         backlog_rps=backlog_rps,
         input_tokens=load.input_tokens,
         output_tokens=load.output_tokens,
         context_tokens_weighted=load.context_tokens_weighted,
         cached_share=load.cached_share,
-        source=source,
+        source="reactive",
+        input_tokens_squared=load.input_tokens_squared,
+        input_lengths=load.input_lengths,
+        output_lengths=load.output_lengths,
     )
 
 

@@ -18,8 +18,8 @@ DAY_S = 86_400.0
 MINUTE_S = 60.0
 COPY_SHIFT = (math.sqrt(5) - 1) / 2
 COPY_SPREAD_S = 300.0
-"""Copies of a trace are shifted by multiples of the golden section of five minutes, wrapped: never onto one another, and
-near enough that days, hours and ramps keep their shape."""
+"""Copies of a trace are shifted by multiples of the golden section of five minutes, wrapped: never onto one another,
+and near enough that days, hours and ramps keep their shape."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

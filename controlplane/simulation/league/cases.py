@@ -68,8 +68,10 @@ def with_cold_start(scenario: Scenario, seconds: float) -> Scenario:
 
     def stretched(stages: ColdStartStages) -> ColdStartStages:
         factor = seconds / (stages.node_s + stages.image_s + stages.load_s + stages.warm_up_s)
-        parts = (factor * s for s in (stages.node_s, stages.image_s, stages.load_s, stages.warm_up_s))
-        return ColdStartStages(*parts, jitter=stages.jitter)
+        node_s, image_s, load_s, warm_up_s = (
+            factor * s for s in (stages.node_s, stages.image_s, stages.load_s, stages.warm_up_s)
+        )
+        return ColdStartStages(node_s, image_s, load_s, warm_up_s, stages.jitter)
 
     return replace(
         scenario, workloads=tuple(replace(w, cold_start=stretched(w.cold_start)) for w in scenario.workloads)
@@ -86,5 +88,3 @@ def liveliest(trace: Trace, length_s: float) -> Trace:
     windows = np.lib.stride_tricks.sliding_window_view(rates[:-1], bins)
     first = int(np.argmax(windows.max(axis=1) - windows.min(axis=1)))
     return trace.window(float(edges[first]), length_s)
-
-

@@ -142,7 +142,7 @@ def _ahead(needed: np.ndarray, bins: int) -> np.ndarray:
     """The most that is needed from now until a cold start later: what is asked for now comes then, and what is let go
     now cannot be back before."""
     padded = np.concatenate([needed, np.full(bins, needed[-1])])
-    return np.lib.stride_tricks.sliding_window_view(padded, bins + 1).max(axis=1)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, bins + 1).max(axis=1))
 
 
 def first_replicas(scenario: Scenario, trace: Trace, utilisation: float = 0.7) -> dict[str, int]:
@@ -205,5 +205,3 @@ def static_best(
         else:
             low = middle
     return best
-
-

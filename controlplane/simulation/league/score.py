@@ -47,7 +47,9 @@ def play(
     heard: Callable[[float], None] = lambda _: None,
 ) -> Score:
     """Play the trace from a fleet of `replicas` (by workload), and score what came after the warm-up (seconds)."""
-    fleet = Fleet(scenario.workloads, scenario.played(trace, START_S), scenario.inventory, START_S, scenario.seed, replicas)
+    fleet = Fleet(
+        scenario.workloads, scenario.played(trace, START_S), scenario.inventory, START_S, scenario.seed, replicas
+    )
     meter = fleet.request_meter(scenario.targets[0].key)
     meter.keep = True
     warm_s, end_s = START_S + warm_up_s, START_S + trace.duration_s
