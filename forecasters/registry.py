@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from forecasters.base import Forecaster
+from forecasters.drift import Drift
 from forecasters.last_value import LastValue
-from forecasters.seasonal_naive import SeasonalNaive
+from forecasters.seasonal_naive import SeasonalNaive, SeasonalNaiveWeek
 from forecasters.smoothing import Smoothing
 
-FORECASTERS: dict[str, type[Forecaster]] = {cls.name: cls for cls in (LastValue, SeasonalNaive, Smoothing)}
+FORECASTERS: dict[str, type[Forecaster]] = {cls.name: cls for cls in (LastValue, Drift, SeasonalNaive, SeasonalNaiveWeek, Smoothing)}
 
 
 def create(name: str) -> Forecaster:

@@ -8,7 +8,7 @@ import numpy as np
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning
 from statsmodels.tsa.holtwinters import ExponentialSmoothing as HoltWinters
 
-from forecasters.base import Forecaster
+from forecasters.base import PathForecaster
 from forecasters.history import Floats, NoHistory, as_array, filled
 from forecasters.types import Series
 
@@ -20,7 +20,7 @@ MOST_BINS = 2880
 """Two days of minutes: more would slow the fit down and say little about the next minutes."""
 
 
-class Smoothing(Forecaster):
+class Smoothing(PathForecaster):
     """Holt's linear method with a damped trend (Gardner & McKenzie, Management Science 1985)."""
 
     name = "smoothing"
@@ -50,12 +50,11 @@ class Smoothing(Forecaster):
         if all(np.isfinite(value) for value in found.values()):
             self._smoothing = found
 
-    def _paths(self, values: Floats, steps: int, origins: int) -> tuple[Floats, Floats]:
+    def ahead(self, values: Floats, first: int, steps: int) -> Floats:
+        """See `PathForecaster`."""
         levels, trends = self._states(values)
-        damping = self._smoothing["damping"]
-        reach = np.cumsum(damping ** np.arange(1, steps + 1))
-        paths = np.maximum(levels[:, None] + trends[:, None] * reach[None, :], 0.0)
-        return paths[-1], paths[:origins]
+        reach = np.cumsum(self._smoothing["damping"] ** np.arange(1, steps + 1))
+        return np.asarray(np.maximum(levels[first:, None] + trends[first:, None] * reach[None, :], 0.0))
 
     def _states(self, values: Floats) -> tuple[Floats, Floats]:
         """Level and trend after each bin."""

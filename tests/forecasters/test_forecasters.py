@@ -41,7 +41,7 @@ def test_smoothing_follows_the_recursion() -> None:
     level = 10 + alpha * (20 - 10)
     trend = beta * (level - 10)
     forecaster = Smoothing()
-    path, _ = forecaster._paths(np.array([10.0, 20.0]), 2, 0)
+    path = forecaster.ahead(np.array([10.0, 20.0]), 1, 2)[0]
     assert path == pytest.approx([level + phi * trend, level + (phi + phi**2) * trend])
 
 
