@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from forecasters.base import Forecaster
 from forecasters.drift import Drift
+from forecasters.ensemble import Ensemble
 from forecasters.last_value import LastValue
+from forecasters.quantile_regression import QuantileRegression
 from forecasters.seasonal_naive import SeasonalNaive, SeasonalNaiveWeek
 from forecasters.smoothing import Smoothing
 
-FORECASTERS: dict[str, type[Forecaster]] = {cls.name: cls for cls in (LastValue, Drift, SeasonalNaive, SeasonalNaiveWeek, Smoothing)}
+FORECASTERS: dict[str, type[Forecaster]] = {
+    cls.name: cls
+    for cls in (LastValue, Drift, SeasonalNaive, SeasonalNaiveWeek, Smoothing, QuantileRegression, Ensemble)
+}
 
 
 def create(name: str) -> Forecaster:

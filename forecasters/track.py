@@ -1,0 +1,173 @@
+"""One series followed at one horizon: every full bin is learned from once, every tick only looks.
+
+For each bin the members say their quantiles of the coming window's maximum. When that window is over, each member's
+error is kept, its pinball loss moves its weight, the regressions take a step and the calibration moves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from forecasters.conformal import Calibration
+from forecasters.errors import LEAST_KNOWN, PRIOR_NORMAL, column_quantiles
+from forecasters.history import Floats, windows
+from forecasters.prior import start
+from forecasters.quantile_learner import QuantileLearner
+from forecasters.trend import FEATURES, Rows, Trend
+from forecasters.types import DEFAULT_LEVELS
+
+LEARNT_BINS = 720
+"""Of a history that is new to it, a track learns from the last twelve hours: older bins cost time and say little that
+these do not. What a track saw bin by bin it keeps."""
+REGRESSIONS = ((300.0, 2.0), (3000.0, 1.0))
+"""Half-lives in bins, and speeds: one that learns a new rhythm in an hour, one that knows the week."""
+ERRORS_KEPT = 720
+"""Errors of each member that its quantiles are taken from."""
+OFTEN_BINS, SELDOM_BINS = 60, 10
+"""Quantiles of errors are taken anew at every bin of the first hour, then at every tenth: they hardly move."""
+LOSS_BINS = 240.0
+"""Memory of the members' losses: long enough to tell 2 % apart, short enough for a day that turns."""
+EQUAL_BINS = 10.0
+"""All members begin with equal losses that count as so many bins."""
+SHARPNESS = 30.0
+"""A member whose loss is larger by one in this many has its weight divided by e."""
+STEP_ERRORS = 360
+"""Errors of single bins are taken over six hours: they are for people's eyes, not for provisioning."""
+
+
+class Member(Protocol):
+    """What an ensemble is made of; a `PathForecaster` is one."""
+
+    def ahead(self, values: Floats, first: int, steps: int) -> Floats:
+        """Point forecasts (len(values) - first, steps) from each of `values[first:]`, knowing nothing after it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What was said of a window that is not over."""
+
+    place: int
+    features: Floats
+    level: float
+    scale: float
+    centres: Floats
+    members: Floats
+    """(members, levels)"""
+    published: Floats
+
+
+class Track:
+    """Members' quantiles are those of the regressions, then those of `members`, then weighted into one."""
+
+    def __init__(self, steps: int, season_bins: int, members: Sequence[Member]) -> None:
+        self._steps = steps
+        self._members = tuple(members)
+        self._trend = Trend(season_bins)
+        begin = start(DEFAULT_LEVELS, FEATURES, steps)
+        self._regressions = [QuantileLearner(DEFAULT_LEVELS, begin, memory, speed) for memory, speed in REGRESSIONS]
+        self._errors = np.full((ERRORS_KEPT, len(self._members)), np.nan)
+        self._judged = 0
+        self._spread = np.zeros((len(self._members), len(DEFAULT_LEVELS)))
+        self._take_quantiles()
+        self._losses = np.ones(len(self._regressions) + len(self._members))
+        self._calibration = Calibration(DEFAULT_LEVELS)
+        self._waiting: deque[_Said] = deque()
+        self._singles: Floats | None = None
+        self._bases: deque[tuple[float, float]] = deque(maxlen=STEP_ERRORS)
+        self._bins = 0
+
+    def extend(self, filled: Floats, known: Floats, new: int) -> None:
+        """Learn from the last `new` bins, which follow those seen before; all bins given are over."""
+        if not new:
+            return
+        first = len(filled) - new
+        rows = self._trend.extend(filled, first, self._steps)
+        begin = max(first, len(filled) - LEARNT_BINS)
+        centres = self._centres(filled, begin)
+        for place in range(begin, len(filled)):
+            self._hear(known[: place + 1], self._bins + place - first)
+            self._waiting.append(self._say(rows, place - first, self._bins + place - first, centres[place - begin]))
+        self._bases.extend(zip(rows.level.tolist(), rows.scale.tolist(), strict=True))
+        self._bins, self._singles = self._bins + new, None
+
+    def peak(self) -> Floats:
+        """Quantiles (levels,) of the maximum of the window after the last full bin."""
+        return self._waiting[-1].published
+
+    def look(self, filled: Floats) -> Floats:
+        """The same after the last bin of `filled`, which is one more; nothing is learned."""
+        last = len(filled) - 1
+        rows = self._trend.look(filled, last, self._steps)
+        return self._say(rows, 0, self._bins, self._centres(filled, last)[0]).published
+
+    def singles(self, known: Floats) -> Floats:
+        """Quantiles (steps, levels) of the single bins after the last full one."""
+        if self._singles is None:
+            levels, scales = np.array(self._bases).T
+            # The windows of the last `steps` bins are not over.
+            over = max(len(levels) - self._steps, 0)
+            actuals = windows(known, self._steps)
+            errors = (actuals[len(actuals) - over :] - levels[:over, None]) / scales[:over, None]
+            prior = np.repeat(PRIOR_NORMAL[:, None], self._steps, axis=1)
+            spread = column_quantiles(np.concatenate((prior, errors)), DEFAULT_LEVELS)
+            self._singles = np.maximum(levels[-1] + scales[-1] * spread, 0.0)
+        return self._singles
+
+    def _centres(self, filled: Floats, first: int) -> Floats:
+        columns = [member.ahead(filled, first, self._steps).max(axis=1) for member in self._members]
+        return np.column_stack(columns) if columns else np.empty((len(filled) - first, 0))
+
+    def _say(self, rows: Rows, row: int, place: int, centres: Floats) -> _Said:
+        level, scale, features = float(rows.level[row]), float(rows.scale[row]), rows.features[row]
+        learnt = level + scale * np.array([r.quantiles(features) for r in self._regressions])
+        members = np.maximum(np.concatenate((learnt, centres[:, None] + scale * self._spread)), 0.0)
+        published = self._weights() @ members + scale * self._calibration.shift
+        published = np.maximum.accumulate(np.maximum(published, 0.0))
+        return _Said(place, features, level, scale, centres, members, published)
+
+    def _weights(self) -> Floats:
+        best = max(float(self._losses.min()), LEAST_LOSS)
+        weights = np.exp(-SHARPNESS * (self._losses / best - 1.0).clip(0.0, 20.0))
+        return np.asarray(weights / weights.sum())
+
+    def _hear(self, known: Floats, place: int) -> None:
+        """Bin `place`, the last of `known`, is over, and with it the window that began `steps` bins before."""
+        if not self._waiting or self._waiting[0].place > place - self._steps:
+            return
+        said = self._waiting.popleft()
+        own, window = known[-1 - self._steps], known[-self._steps :]
+        seen = window[~np.isnan(window)]
+        if len(seen) < LEAST_KNOWN * self._steps or np.isnan(own):
+            return
+        actual = float(seen.max())
+        for regression in self._regressions:
+            regression.learn(said.features, (actual - said.level) / said.scale)
+        self._calibration.learn(said.published, actual)
+        self._keep(said, actual)
+
+    def _keep(self, said: _Said, actual: float) -> None:
+        misses = (actual - said.members) / said.scale
+        losses = np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1)
+        self._errors[self._judged % ERRORS_KEPT] = (actual - said.centres) / said.scale
+        self._judged += 1
+        self._losses += (losses.clip(0.0, MOST_LOSS) - self._losses) / min(self._judged + EQUAL_BINS, LOSS_BINS)
+        if self._judged <= OFTEN_BINS or self._judged % SELDOM_BINS == 0:
+            self._take_quantiles()
+
+    def _take_quantiles(self) -> None:
+        prior = np.repeat(PRIOR_NORMAL[:, None], len(self._members), axis=1)
+        errors = np.concatenate((prior, self._errors[: min(self._judged, ERRORS_KEPT)]))
+        self._spread = column_quantiles(errors, DEFAULT_LEVELS)
+
+
+_LEVELS = np.array(DEFAULT_LEVELS)
+LEAST_LOSS = 0.01
+"""Losses are compared from this on, in scales: below it all are as good."""
+MOST_LOSS = 5.0
+"""One window costs a member no more than this, in scales: a spike that none foresaw must not choose between them."""
