@@ -8,7 +8,7 @@ from forecasters.backtest import score
 from forecasters.registry import FORECASTERS, create
 from forecasters.types import Series
 
-PREFERRED = "last-value"
+PREFERRED = "ensemble"
 ADVANTAGE = 0.02
 """Another forecaster must lose at least this share less than the preferred one: ties go to the simplest."""
 

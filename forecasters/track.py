@@ -30,11 +30,11 @@ ERRORS_KEPT = 720
 """Errors of each member that its quantiles are taken from."""
 OFTEN_BINS, SELDOM_BINS = 60, 10
 """Quantiles of errors are taken anew at every bin of the first hour, then at every tenth: they hardly move."""
-LOSS_BINS = 240.0
-"""Memory of the members' losses: long enough to tell 2 % apart, short enough for a day that turns."""
+LOSS_BINS = 500.0
+"""Memory of the members' losses: rare jumps must be in it several times, since they tell the members apart."""
 EQUAL_BINS = 10.0
 """All members begin with equal losses that count as so many bins."""
-SHARPNESS = 30.0
+SHARPNESS = 20.0
 """A member whose loss is larger by one in this many has its weight divided by e."""
 STEP_ERRORS = 360
 """Errors of single bins are taken over six hours: they are for people's eyes, not for provisioning."""
@@ -56,6 +56,7 @@ class _Said:
     features: Floats
     level: float
     scale: float
+    root: float
     centres: Floats
     members: Floats
     """(members, levels)"""
@@ -74,7 +75,6 @@ class Track:
         self._errors = np.full((ERRORS_KEPT, len(self._members)), np.nan)
         self._judged = 0
         self._spread = np.zeros((len(self._members), len(DEFAULT_LEVELS)))
-        self._take_quantiles()
         self._losses = np.ones(len(self._regressions) + len(self._members))
         self._calibration = Calibration(DEFAULT_LEVELS)
         self._waiting: deque[_Said] = deque()
@@ -125,15 +125,19 @@ class Track:
 
     def _say(self, rows: Rows, row: int, place: int, centres: Floats) -> _Said:
         level, scale, features = float(rows.level[row]), float(rows.scale[row]), rows.features[row]
+        root = float(rows.root[row])
+        spread = self._spread if self._judged else _PRIOR * scale / root
         learnt = level + scale * np.array([r.quantiles(features) for r in self._regressions])
-        members = np.maximum(np.concatenate((learnt, centres[:, None] + scale * self._spread)), 0.0)
+        members = np.maximum(np.concatenate((learnt, centres[:, None] + root * spread)), 0.0)
         published = self._weights() @ members + scale * self._calibration.shift
         published = np.maximum.accumulate(np.maximum(published, 0.0))
-        return _Said(place, features, level, scale, centres, members, published)
+        return _Said(place, features, level, scale, root, centres, members, published)
 
     def _weights(self) -> Floats:
-        best = max(float(self._losses.min()), LEAST_LOSS)
-        weights = np.exp(-SHARPNESS * (self._losses / best - 1.0).clip(0.0, 20.0))
+        best = float(self._losses.min())
+        if best <= 0.0:
+            return np.full(len(self._losses), 1.0 / len(self._losses))
+        weights = np.exp(-SHARPNESS * (self._losses / best - 1.0))
         return np.asarray(weights / weights.sum())
 
     def _hear(self, known: Floats, place: int) -> None:
@@ -146,28 +150,36 @@ class Track:
         if len(seen) < LEAST_KNOWN * self._steps or np.isnan(own):
             return
         actual = float(seen.max())
+        if said.scale < LEAST_SCALE * actual:
+            return
         for regression in self._regressions:
-            regression.learn(said.features, (actual - said.level) / said.scale)
+            regression.learn(said.features, min((actual - said.level) / said.scale, MOST_SCALES))
         self._calibration.learn(said.published, actual)
         self._keep(said, actual)
 
     def _keep(self, said: _Said, actual: float) -> None:
-        misses = (actual - said.members) / said.scale
-        losses = np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1)
-        self._errors[self._judged % ERRORS_KEPT] = (actual - said.centres) / said.scale
+        misses = (actual - said.members) / said.root
+        most = MOST_LOSS * said.scale / said.root
+        losses = np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1).clip(0.0, most)
+        self._errors[self._judged % ERRORS_KEPT] = (actual - said.centres) / said.root
         self._judged += 1
-        self._losses += (losses.clip(0.0, MOST_LOSS) - self._losses) / min(self._judged + EQUAL_BINS, LOSS_BINS)
+        if self._judged == 1:
+            self._losses[:] = losses.mean()
+        self._losses += (losses - self._losses) / min(self._judged + EQUAL_BINS, LOSS_BINS)
         if self._judged <= OFTEN_BINS or self._judged % SELDOM_BINS == 0:
-            self._take_quantiles()
+            self._take_quantiles(said)
 
-    def _take_quantiles(self) -> None:
-        prior = np.repeat(PRIOR_NORMAL[:, None], len(self._members), axis=1)
+    def _take_quantiles(self, said: _Said) -> None:
+        prior = np.repeat(PRIOR_NORMAL[:, None] * said.scale / said.root, len(self._members), axis=1)
         errors = np.concatenate((prior, self._errors[: min(self._judged, ERRORS_KEPT)]))
         self._spread = column_quantiles(errors, DEFAULT_LEVELS)
 
 
 _LEVELS = np.array(DEFAULT_LEVELS)
-LEAST_LOSS = 0.01
-"""Losses are compared from this on, in scales: below it all are as good."""
-MOST_LOSS = 5.0
-"""One window costs a member no more than this, in scales: a spike that none foresaw must not choose between them."""
+_PRIOR = np.quantile(PRIOR_NORMAL, DEFAULT_LEVELS)[None, :]
+LEAST_SCALE = 1e-5
+"""A window that began at a scale of nought against its maximum is the first of a series: nothing to learn from."""
+MOST_SCALES = 10.0
+"""A regression is told of no more than so many scales: beyond, it is another series."""
+MOST_LOSS = 20.0
+"""One window costs a member no more than this, in scales: a jump counts, a tenfold spike does not choose for hours."""

@@ -41,10 +41,12 @@ FEATURES = 9
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One row a bin: the level, the scale of its errors (both in the series' unit), the features (rows, FEATURES)."""
+    """One row a bin: the level and the scale of its errors (both in the series' unit), the root of the level, and the
+    features (rows, FEATURES)."""
 
     level: Floats
     scale: Floats
+    root: Floats
     features: Floats
 
 
@@ -84,7 +86,7 @@ class Trend:
             )
         )
         self._bins += len(new)
-        return Rows(centre, scale, np.clip(features, -MOST, MOST))
+        return Rows(centre, scale, root, np.clip(features, -MOST, MOST))
 
     def look(self, values: Floats, first: int, steps: int) -> Rows:
         """As `extend`, and nothing is remembered."""
@@ -111,7 +113,8 @@ class Trend:
         """Root mean square over memories of the mean |value - level before|, over the root of the level."""
         before_level, before_root = self._before or (float(level[0]), float(root[0]))
         levels, roots = np.append(before_level, level[:-1]), np.append(before_root, root[:-1])
-        jumps = np.abs(new - levels) / roots
+        # The larger root: after nought a first request is no surprise of a thousand scales.
+        jumps = np.abs(new - levels) / np.maximum(roots, root)
         total, states = np.zeros(len(new)), []
         for memory, share, state in zip(SURPRISE_BINS, SURPRISE_SHARES, self._surprises, strict=True):
             keep = float(np.exp(-1.0 / memory))
