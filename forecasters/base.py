@@ -61,7 +61,7 @@ class Forecaster(ABC):
         """
         known = as_array(series)
         self._filled, self._known = filled(known), known
-        self._step_s, self._start_s = series.step_s, series.start_s
+        self.place(series.start_s, series.step_s)
 
     def predict(
         self, made_at_s: float, horizon_s: float, levels: tuple[float, ...] = DEFAULT_LEVELS
@@ -100,14 +100,27 @@ class Forecaster(ABC):
 
     def dump(self) -> str:
         """The fitted parameters as JSON text."""
-        return json.dumps(self._parameters())
+        return json.dumps(self.parameters())
+
+    def parameters(self) -> dict[str, float]:
+        """The fitted parameters by name."""
+        return self._parameters()
+
+    @classmethod
+    def of(cls, parameters: dict[str, float]) -> Self:
+        """A forecaster with those parameters; `update` it before `predict`."""
+        made = cls()
+        made._restore(parameters)
+        return made
+
+    def place(self, start_s: float, step_s: float) -> None:
+        """Where in time the values lie that `ahead` is given, for those who ask without `update`."""
+        self._start_s, self._step_s = start_s, step_s
 
     @classmethod
     def load(cls, text: str) -> Self:
         """A forecaster with those parameters; `update` it before `predict`."""
-        made = cls()
-        made._restore(json.loads(text))
-        return made
+        return cls.of(json.loads(text))
 
     @abstractmethod
     def _quantiles(self, seen: Seen, steps: int, levels: tuple[float, ...]) -> Quantiles:

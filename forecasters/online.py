@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecasters.base import Forecaster, Seen
+from forecasters.base import Forecaster, PathForecaster, Seen
 from forecasters.errors import Quantiles
 from forecasters.history import Floats
 from forecasters.seasonal_naive import DAY_S
-from forecasters.track import Member, Track
+from forecasters.track import Track
 from forecasters.types import DEFAULT_LEVELS
 
 TRACKS = 2
@@ -50,7 +50,12 @@ class OnlineForecaster(Forecaster):
         super().__init__()
         self._followed: dict[int, _Followed] = {}
 
-    def _members(self) -> Sequence[Member]:
+    def forget(self) -> None:
+        """Begin anew with the next history."""
+        self._followed = {}
+
+    def _members(self) -> Sequence[PathForecaster]:
+        """The forecasters of points beside the regressions."""
         return ()
 
     def _quantiles(self, seen: Seen, steps: int, levels: tuple[float, ...]) -> Quantiles:
@@ -67,6 +72,8 @@ class OnlineForecaster(Forecaster):
     def _follow(self, seen: Seen, steps: int) -> Track:
         """The track of that horizon, up to date."""
         known, filled = seen.known[: seen.full], seen.filled[: seen.full]
+        for member in self._members():
+            member.place(seen.start_s, seen.step_s)
         followed = self._followed.pop(steps, None)
         news = followed.news(known, seen.start_s, seen.step_s) if followed is not None else None
         if followed is None or news is None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from forecasters.base import PathForecaster
 from forecasters.conformal import Calibration
 from forecasters.errors import LEAST_KNOWN, PRIOR_NORMAL, column_quantiles
 from forecasters.history import Floats, windows
@@ -40,14 +40,6 @@ STEP_ERRORS = 360
 """Errors of single bins are taken over six hours: they are for people's eyes, not for provisioning."""
 
 
-class Member(Protocol):
-    """What an ensemble is made of; a `PathForecaster` is one."""
-
-    def ahead(self, values: Floats, first: int, steps: int) -> Floats:
-        """Point forecasts (len(values) - first, steps) from each of `values[first:]`, knowing nothing after it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What was said of a window that is not over."""
@@ -66,7 +58,7 @@ class _Said:
 class Track:
     """Members' quantiles are those of the regressions, then those of `members`, then weighted into one."""
 
-    def __init__(self, steps: int, season_bins: int, members: Sequence[Member]) -> None:
+    def __init__(self, steps: int, season_bins: int, members: Sequence[PathForecaster]) -> None:
         self._steps = steps
         self._members = tuple(members)
         self._trend = Trend(season_bins)
