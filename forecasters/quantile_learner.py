@@ -15,7 +15,7 @@ from forecasters.prior import density_at
 
 SOFTNESS = 0.15
 """The step function of the gradient is softened over this many scales; a hard one would never settle."""
-RIDGE = 30.0
+RIDGE = 20.0
 """The prior coefficients count as much as this many bins."""
 
 

@@ -16,9 +16,9 @@ from forecasters.base import PathForecaster
 from forecasters.conformal import Calibration
 from forecasters.errors import LEAST_KNOWN, PRIOR_NORMAL, column_quantiles
 from forecasters.history import Floats, windows
-from forecasters.prior import start
+from forecasters.prior import errors, start
 from forecasters.quantile_learner import QuantileLearner
-from forecasters.trend import FEATURES, Rows, Trend
+from forecasters.trend import Rows, Trend
 from forecasters.types import DEFAULT_LEVELS
 
 LEARNT_BINS = 720
@@ -62,10 +62,11 @@ class Track:
         self._steps = steps
         self._members = tuple(members)
         self._trend = Trend(season_bins)
-        begin = start(DEFAULT_LEVELS, FEATURES, steps)
-        self._regressions = [QuantileLearner(DEFAULT_LEVELS, begin, memory, speed) for memory, speed in REGRESSIONS]
+        self._begin = start(steps)[:, 0]
+        self._regressions = [QuantileLearner(DEFAULT_LEVELS, start(steps), memory, speed) for memory, speed in REGRESSIONS]
         self._errors = np.full((ERRORS_KEPT, len(self._members)), np.nan)
         self._judged = 0
+        self._prior = errors(steps)
         self._spread = np.zeros((len(self._members), len(DEFAULT_LEVELS)))
         self._losses = np.ones(len(self._regressions) + len(self._members))
         self._calibration = Calibration(DEFAULT_LEVELS)
@@ -105,9 +106,9 @@ class Track:
             # The windows of the last `steps` bins are not over.
             over = max(len(levels) - self._steps, 0)
             actuals = windows(known, self._steps)
-            errors = (actuals[len(actuals) - over :] - levels[:over, None]) / scales[:over, None]
+            misses = (actuals[len(actuals) - over :] - levels[:over, None]) / scales[:over, None]
             prior = np.repeat(PRIOR_NORMAL[:, None], self._steps, axis=1)
-            spread = column_quantiles(np.concatenate((prior, errors)), DEFAULT_LEVELS)
+            spread = column_quantiles(np.concatenate((prior, misses)), DEFAULT_LEVELS)
             self._singles = np.maximum(levels[-1] + scales[-1] * spread, 0.0)
         return self._singles
 
@@ -118,7 +119,7 @@ class Track:
     def _say(self, rows: Rows, row: int, place: int, centres: Floats) -> _Said:
         level, scale, features = float(rows.level[row]), float(rows.scale[row]), rows.features[row]
         root = float(rows.root[row])
-        spread = self._spread if self._judged else _PRIOR * scale / root
+        spread = self._spread if self._judged else self._begin * scale / root
         learnt = level + scale * np.array([r.quantiles(features) for r in self._regressions])
         members = np.maximum(np.concatenate((learnt, centres[:, None] + root * spread)), 0.0)
         published = self._weights() @ members + scale * self._calibration.shift
@@ -162,13 +163,12 @@ class Track:
             self._take_quantiles(said)
 
     def _take_quantiles(self, said: _Said) -> None:
-        prior = np.repeat(PRIOR_NORMAL[:, None] * said.scale / said.root, len(self._members), axis=1)
-        errors = np.concatenate((prior, self._errors[: min(self._judged, ERRORS_KEPT)]))
-        self._spread = column_quantiles(errors, DEFAULT_LEVELS)
+        prior = np.repeat(self._prior[:, None] * said.scale / said.root, len(self._members), axis=1)
+        both = np.concatenate((prior, self._errors[: min(self._judged, ERRORS_KEPT)]))
+        self._spread = column_quantiles(both, DEFAULT_LEVELS)
 
 
 _LEVELS = np.array(DEFAULT_LEVELS)
-_PRIOR = np.quantile(PRIOR_NORMAL, DEFAULT_LEVELS)[None, :]
 LEAST_SCALE = 1e-5
 """A window that began at a scale of nought against its maximum is the first of a series: nothing to learn from."""
 MOST_SCALES = 10.0
