@@ -78,7 +78,7 @@ class Forecaster(ABC):
             raise ValueError("predict was called before fit or update")
         full, share = self._elapsed(made_at_s, len(self._known))
         seen = Seen(self._known, self._filled, self._step_s, self._start_s, full, share)
-        made = self._quantiles(seen, math.ceil(horizon_s / self._step_s - 1e-9), levels)
+        made = self._quantiles(seen, self._steps(horizon_s), levels)
         # The maximum of a window is never below any of its bins, whatever the errors' sampling says.
         peak = np.maximum.accumulate(np.maximum(made.peak, made.steps.max(axis=0)))
         return QuantileForecast(
@@ -135,6 +135,10 @@ class Forecaster(ABC):
     def _restore(self, parameters: dict[str, float]) -> None:  # noqa: B027
         """Take parameters up again; the default has none."""
 
+    def _steps(self, horizon_s: float) -> int:
+        """Whole bins that cover the horizon."""
+        return math.ceil(horizon_s / self._step_s - 1e-9)
+
     def _elapsed(self, made_at_s: float, bins: int) -> tuple[int, float]:
         """Full bins, and how much of the last one is over. A history of one bin that has begun counts as full."""
         elapsed_s = made_at_s - (self._start_s + (bins - 1) * self._step_s)
@@ -145,6 +149,11 @@ class Forecaster(ABC):
 
 class PathForecaster(Forecaster):
     """A forecaster of points: its quantiles are what its points have been wrong by, over as many steps."""
+
+    @property
+    def label(self) -> str:
+        """The name, and what tells two of a name apart."""
+        return self.name
 
     @abstractmethod
     def ahead(self, values: Floats, first: int, steps: int) -> Floats:

@@ -32,4 +32,5 @@ class Calibration:
         Half of a draw counts as held: in a series of noughts the quantiles are met exactly.
         """
         held = 0.5 * (actual <= published) + 0.5 * (actual < published)
-        self.shift = np.clip(self.shift + self._step * (self._levels - held), -MOST, MOST)
+        moved = self.shift + self._step * (self._levels - held)
+        self.shift = np.minimum(np.maximum(moved, -MOST), MOST)

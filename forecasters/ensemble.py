@@ -11,9 +11,11 @@ from forecasters.holt_winters import HoltWinters
 from forecasters.last_value import LastValue
 from forecasters.moving_average import MovingAverage
 from forecasters.online import OnlineForecaster
+from forecasters.quantile_regression import QuantileRegression
 from forecasters.seasonal_naive import SeasonalNaive, SeasonalNaiveWeek
 from forecasters.smoothing import Smoothing
 from forecasters.theta import Theta
+from forecasters.track import REGRESSIONS
 from forecasters.types import Series
 
 MEMORIES = (2.0, 4.0, 8.0, 16.0)
@@ -35,6 +37,16 @@ class Ensemble(OnlineForecaster):
         averages = [MovingAverage(memory) for memory in MEMORIES]
         self._plain: list[PathForecaster] = [LastValue(), Drift(), *averages, SeasonalNaive(), SeasonalNaiveWeek()]
         self._fitted: dict[str, PathForecaster] = {}
+
+    def losses(self, horizon_s: float) -> dict[str, float]:
+        """Each member's recent mean pinball loss, in the series' unit, at a horizon that was predicted of last; empty
+        while no window was over."""
+        track = self._track(horizon_s)
+        if track is None:
+            return {}
+        names = [*(f"{QuantileRegression.name}-{memory:g}" for memory, _ in REGRESSIONS)]
+        names += [m.label for m in self._members()]
+        return dict(zip(names, track.losses(), strict=False))
 
     def _members(self) -> Sequence[PathForecaster]:
         return (*self._plain, *self._fitted.values())

@@ -24,6 +24,11 @@ class MovingAverage(PathForecaster):
         super().__init__()
         self._memory = memory_bins or self.memory_bins
 
+    @property
+    def label(self) -> str:
+        """See `PathForecaster`."""
+        return f"{self.name}-{self._memory:g}"
+
     def ahead(self, values: Floats, first: int, steps: int) -> Floats:
         """See `PathForecaster`."""
         begin = max(first - round(WARM_UP * self._memory), 0)

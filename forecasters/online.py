@@ -54,6 +54,11 @@ class OnlineForecaster(Forecaster):
         """Begin anew with the next history."""
         self._followed = {}
 
+    def _track(self, horizon_s: float) -> Track | None:
+        """The track of that horizon, where one is kept."""
+        followed = self._followed.get(self._steps(horizon_s))
+        return None if followed is None else followed.track
+
     def _members(self) -> Sequence[PathForecaster]:
         """The forecasters of points beside the regressions."""
         return ()

@@ -20,25 +20,33 @@ RIDGE = 20.0
 
 
 class QuantileLearner:
-    """Coefficients (levels, features); `memory_bins` is the half-life of what was seen, `speed` the Newton step's."""
+    """Several regressions of one start, side by side: `memories_bins` are the half-lives of what each has seen,
+    `speeds` its Newton steps' lengths. `coefficients` are (regressions, levels, features)."""
 
-    def __init__(self, levels: tuple[float, ...], start: Floats, memory_bins: float, speed: float) -> None:
+    def __init__(
+        self, levels: tuple[float, ...], start: Floats, memories_bins: tuple[float, ...], speeds: tuple[float, ...]
+    ) -> None:
+        count, features = len(memories_bins), start.shape[1]
         self._levels = np.array(levels)
-        self._gain = speed / density_at(levels)
-        self._keep = 0.5 ** (1.0 / memory_bins)
-        self._ridge = RIDGE * np.eye(start.shape[1])
-        self._moments = np.zeros_like(self._ridge)
-        self.coefficients = start.copy()
+        self._gain = np.array(speeds)[:, None] / density_at(levels)[None, :]
+        self._keep = 0.5 ** (1.0 / np.array(memories_bins))[:, None, None]
+        self._ridge = RIDGE * np.eye(features)
+        self._moments = np.zeros((count, features, features))
+        self.coefficients = np.tile(start, (count, 1, 1))
 
     def learn(self, features: Floats, actual: float) -> None:
         """One observation, in scales about its level."""
         self._moments *= self._keep
-        self._moments += np.outer(features, features)
-        misses = np.clip((actual - self.coefficients @ features) / SOFTNESS, -30.0, 30.0)
-        gradient = self._levels - 1.0 / (1.0 + np.exp(misses))
-        direction = np.linalg.solve(self._moments + self._ridge, features)
-        self.coefficients += np.outer(self._gain * gradient, direction)
+        self._moments += features[:, None] * features[None, :]
+        misses = (actual - self.coefficients @ features) / SOFTNESS
+        # The softened step function is a logistic one, written so that it cannot overflow.
+        gradient = self._levels - 0.5 * (1.0 - np.tanh(0.5 * misses))
+        right = np.broadcast_to(features[:, None], (len(self._moments), len(features), 1))
+        direction = np.linalg.solve(self._moments + self._ridge, right)[:, :, 0]
+        self.coefficients += (self._gain * gradient)[:, :, None] * direction[:, None, :]
 
     def quantiles(self, features: Floats) -> Floats:
-        """Never decreasing along the levels: sorted, which never loses (Chernozhukov et al., Econometrica 2010)."""
-        return np.asarray(np.sort(self.coefficients @ features))
+        """(regressions, levels), never decreasing: sorted, which never loses (Chernozhukov et al., Econometrica 2010)."""
+        found = self.coefficients @ features
+        found.sort(axis=1)
+        return np.asarray(found)

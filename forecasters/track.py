@@ -21,8 +21,8 @@ from forecasters.quantile_learner import QuantileLearner
 from forecasters.trend import Rows, Trend
 from forecasters.types import DEFAULT_LEVELS
 
-LEARNT_BINS = 720
-"""Of a history that is new to it, a track learns from the last twelve hours: older bins cost time and say little that
+LEARNT_BINS = 480
+"""Of a history that is new to it, a track learns from the last eight hours: older bins cost time and say little that
 these do not. What a track saw bin by bin it keeps."""
 REGRESSIONS = ((300.0, 2.0), (3000.0, 1.0))
 """Half-lives in bins, and speeds: one that learns a new rhythm in an hour, one that knows the week."""
@@ -63,12 +63,13 @@ class Track:
         self._members = tuple(members)
         self._trend = Trend(season_bins)
         self._begin = start(steps)[:, 0]
-        self._regressions = [QuantileLearner(DEFAULT_LEVELS, start(steps), memory, speed) for memory, speed in REGRESSIONS]
+        memories, speeds = zip(*REGRESSIONS, strict=True)
+        self._regressions = QuantileLearner(DEFAULT_LEVELS, start(steps), memories, speeds)
         self._errors = np.full((ERRORS_KEPT, len(self._members)), np.nan)
         self._judged = 0
         self._prior = errors(steps)
         self._spread = np.zeros((len(self._members), len(DEFAULT_LEVELS)))
-        self._losses = np.ones(len(self._regressions) + len(self._members))
+        self._losses = np.ones(len(REGRESSIONS) + len(self._members))
         self._calibration = Calibration(DEFAULT_LEVELS)
         self._waiting: deque[_Said] = deque()
         self._singles: Floats | None = None
@@ -112,6 +113,10 @@ class Track:
             self._singles = np.maximum(levels[-1] + scales[-1] * spread, 0.0)
         return self._singles
 
+    def losses(self) -> tuple[float, ...]:
+        """Recent mean pinball loss of each regression and each member, in the series' unit at today's level."""
+        return tuple((self._losses * self._waiting[-1].root).tolist()) if self._judged else ()
+
     def _centres(self, filled: Floats, first: int) -> Floats:
         columns = [member.ahead(filled, first, self._steps).max(axis=1) for member in self._members]
         return np.column_stack(columns) if columns else np.empty((len(filled) - first, 0))
@@ -120,7 +125,7 @@ class Track:
         level, scale, features = float(rows.level[row]), float(rows.scale[row]), rows.features[row]
         root = float(rows.root[row])
         spread = self._spread if self._judged else self._begin * scale / root
-        learnt = level + scale * np.array([r.quantiles(features) for r in self._regressions])
+        learnt = level + scale * self._regressions.quantiles(features)
         members = np.maximum(np.concatenate((learnt, centres[:, None] + root * spread)), 0.0)
         published = self._weights() @ members + scale * self._calibration.shift
         published = np.maximum.accumulate(np.maximum(published, 0.0))
@@ -145,15 +150,15 @@ class Track:
         actual = float(seen.max())
         if said.scale < LEAST_SCALE * actual:
             return
-        for regression in self._regressions:
-            regression.learn(said.features, min((actual - said.level) / said.scale, MOST_SCALES))
+        self._regressions.learn(said.features, min((actual - said.level) / said.scale, MOST_SCALES))
         self._calibration.learn(said.published, actual)
         self._keep(said, actual)
 
     def _keep(self, said: _Said, actual: float) -> None:
         misses = (actual - said.members) / said.root
         most = MOST_LOSS * said.scale / said.root
-        losses = np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1).clip(0.0, most)
+        losses = np.minimum(np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1), most)
+
         self._errors[self._judged % ERRORS_KEPT] = (actual - said.centres) / said.root
         self._judged += 1
         if self._judged == 1:
