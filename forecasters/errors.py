@@ -38,9 +38,7 @@ class Quantiles:
 
     def towards(self, other: Quantiles, share: float) -> Quantiles:
         """This one, moved by `share` of the way to the other."""
-        return Quantiles(
-            self.steps + share * (other.steps - self.steps), self.peak + share * (other.peak - self.peak)
-        )
+        return Quantiles(self.steps + share * (other.steps - self.steps), self.peak + share * (other.peak - self.peak))
 
 
 def peaks(actuals: Floats) -> Floats:

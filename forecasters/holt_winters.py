@@ -42,7 +42,10 @@ class HoltWinters(PathForecaster):
         hours = values[-count * a_slot :].reshape(count, a_slot).mean(axis=1) / float(values.mean())
         with quietly():
             fitted = ExponentialSmoothing(
-                np.maximum(hours, LEAST_INDEX), seasonal="mul", seasonal_periods=SLOTS, initialization_method="heuristic"
+                np.maximum(hours, LEAST_INDEX),
+                seasonal="mul",
+                seasonal_periods=SLOTS,
+                initialization_method="heuristic",
             ).fit()
         latest = np.asarray(fitted.season)[-SLOTS:]
         if not (np.isfinite(latest).all() and (latest > 0).all()):

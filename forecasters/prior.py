@@ -1,7 +1,7 @@
 """What is believed before anything was seen: errors in scales, and how trends go on.
 
-Round medians over the traces in `docs/forecasters.md`, raw and twentyfold, and over generated waves, steps and walks, of
-what the regressions had learned at the end of each. They rule the first minutes; every series soon has its own.
+Round medians over the traces in `docs/forecasters.md`, raw and twentyfold, and over generated waves, steps and walks,
+of what the regressions had learned at the end of each. They rule the first minutes; every series soon has its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Quantiles as linear functions of features, learned one observation at a time.
 
-A Newton step on the pinball loss for each observation: the gradient is known (Koenker & Bassett, Econometrica 1978), and
-its curvature is the features' recent second moment times the errors' density at the quantile. Forgetting and a ridge
+A Newton step on the pinball loss for each observation: the gradient is known (Koenker & Bassett, Econometrica 1978),
+and its curvature is the features' recent second moment times the errors' density at the quantile. Forgetting and a ridge
 are those of recursive least squares. A spike moves the coefficients no further than any other miss, which is what
 makes this better here than least squares.
 """
@@ -15,7 +15,7 @@ from forecasters.prior import density_at
 
 SOFTNESS = 0.15
 """The step function of the gradient is softened over this many scales; a hard one would never settle."""
-RIDGE = 20.0
+RIDGE = 40.0
 """The prior coefficients count as much as this many bins."""
 
 
@@ -46,7 +46,7 @@ class QuantileLearner:
         self.coefficients += (self._gain * gradient)[:, :, None] * direction[:, None, :]
 
     def quantiles(self, features: Floats) -> Floats:
-        """(regressions, levels), never decreasing: sorted, which never loses (Chernozhukov et al., Econometrica 2010)."""
+        """(regressions, levels), never decreasing: sorting never loses (Chernozhukov et al., Econometrica 2010)."""
         found = self.coefficients @ features
         found.sort(axis=1)
         return np.asarray(found)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecasters.base import PathForecaster
 from forecasters.history import Floats
+
+Places: TypeAlias = NDArray[np.int64]
 
 DAY_S = 86_400.0
 """The strongest period of people's use."""
@@ -19,6 +22,8 @@ LEVEL_BINS = 10
 """Today's level against yesterday's is taken over this many bins: long enough for a rate, short enough to be now."""
 MATCH_BINS = 60
 """Over this many bins the shifted seasons are compared: an hour after a change of clocks, the right one is known."""
+LOOK_BINS = 30
+"""Seasons are compared as forecasts of half an hour: over a shorter look the level alone would hide the wrong hour."""
 SHIFT_ADVANTAGE = 0.6
 """A shifted season must miss by less than this share of the plain one's: two days a year are not like the others."""
 LEVEL_LIMITS = (0.2, 5.0)
@@ -40,21 +45,31 @@ class SeasonalNaive(PathForecaster):
         """See `PathForecaster`."""
         season, shift = round(self.season_s / self._step_s), round(SHIFT_S / self._step_s)
         paths = np.repeat(values[first:, None], steps, axis=1)
-        sums = np.append(0.0, np.cumsum(values))
-        best = np.full(len(values) - first, np.inf)
-        for lag, share in ((season, 1.0), (season - shift, SHIFT_ADVANTAGE), (season + shift, SHIFT_ADVANTAGE)):
-            origins = np.arange(max(first, max(lag, season) + LEVEL_BINS - 1), len(values))
-            if not len(origins) or steps > lag:
-                continue
-            ratios = _ratio(sums, origins, lag)
-            # A gap in yesterday's level, or in the comparison, leaves the plain season in place.
-            misses = _misses(values, origins, lag, ratios) / share
-            better = (misses < best[origins - first]) & (ratios > 0)
-            rows = origins[better]
-            best[rows - first] = misses[better]
-            coming = rows[:, None] - lag + 1 + np.arange(steps)[None, :]
-            paths[rows - first] = values[coming] * ratios[better, None]
+        origins = np.arange(max(first, season + shift + LEVEL_BINS + LOOK_BINS + MATCH_BINS), len(values))
+        # In the first hour of the second season there is nothing to compare shifted seasons by.
+        early = np.arange(max(first, season + LEVEL_BINS - 1), min(len(values), origins[0] if len(origins) else 10**9))
+        self._follow(paths, values, first, early, season)
+        if not len(origins):
+            return paths
+        best = _misses(values, origins, season)
+        lags = np.full(len(origins), season)
+        for lag in (season - shift, season + shift):
+            misses = _misses(values, origins, lag) / SHIFT_ADVANTAGE
+            lags = np.where(misses < best, lag, lags)
+            best = np.minimum(misses, best)
+        for lag in np.unique(lags):
+            self._follow(paths, values, first, origins[lags == lag], int(lag))
         return paths
+
+    def _follow(self, paths: Floats, values: Floats, first: int, origins: Places, lag: int) -> None:
+        """Write the path of `lag` bins ago into the rows of `origins`, where there was anything then."""
+        steps = paths.shape[1]
+        if not len(origins) or steps > lag:
+            return
+        ratios = _ratio(values, origins, lag)
+        rows = origins[ratios > 0]
+        coming = rows[:, None] - lag + 1 + np.arange(steps)[None, :]
+        paths[rows - first] = values[coming] * ratios[ratios > 0, None]
 
     def _oldest_like_now(self, last: int) -> int:
         """Errors made without a season of history say nothing about a forecast with one."""
@@ -69,15 +84,26 @@ class SeasonalNaiveWeek(SeasonalNaive):
     season_s = WEEK_S
 
 
-def _ratio(sums: Floats, origins: np.ndarray, lag: int) -> Floats:
+def _ratio(values: Floats, origins: Places, lag: int) -> Floats:
     """Today's level over the season's, at each origin; nought where there was none."""
-    today = sums[origins + 1] - sums[origins + 1 - LEVEL_BINS]
-    then = sums[origins + 1 - lag] - sums[origins + 1 - lag - LEVEL_BINS]
-    ratios = np.divide(today, then, out=np.zeros(len(origins)), where=then > 0)
-    return np.asarray(np.where(then > 0, np.clip(ratios, *LEVEL_LIMITS), 0.0))
+    begin = int(origins[0]) - lag - LEVEL_BINS + 1
+    sums = np.append(0.0, np.cumsum(values[begin:]))
+    ends = origins + 1 - begin
+    today = sums[ends] - sums[ends - LEVEL_BINS]
+    then = sums[ends - lag] - sums[ends - lag - LEVEL_BINS]
+    # What is left of a difference of sums where all was nought is rounding.
+    there = then > _ROUNDING * sums[-1]
+    ratios = np.divide(today, then, out=np.zeros(len(origins)), where=there)
+    return np.asarray(np.where(there, np.clip(ratios, *LEVEL_LIMITS), 0.0))
 
 
-def _misses(values: Floats, origins: np.ndarray, lag: int, ratios: Floats) -> Floats:
-    """How far the season's last hour, at today's level, was from today's."""
-    places = np.maximum(origins[:, None] - np.arange(MATCH_BINS)[None, :], lag)
-    return np.asarray(np.abs(values[places] - ratios[:, None] * values[places - lag]).mean(axis=1))
+def _misses(values: Floats, origins: Places, lag: int) -> Floats:
+    """How far the season's last hour was from today's, at the level of `LOOK_BINS` before each of its bins."""
+    places = np.arange(int(origins[0]) - MATCH_BINS + 1, int(origins[-1]) + 1)
+    ratios = _ratio(values, places - LOOK_BINS, lag)
+    sums = np.append(0.0, np.cumsum(np.abs(values[places] - ratios * values[places - lag])))
+    return np.asarray((sums[MATCH_BINS:] - sums[:-MATCH_BINS])[origins - origins[0]] / MATCH_BINS)
+
+
+_ROUNDING = 1e-12
+"""A share of all that came below which a sum counts as nought."""

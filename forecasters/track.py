@@ -18,6 +18,7 @@ from forecasters.errors import LEAST_KNOWN, PRIOR_NORMAL, column_quantiles
 from forecasters.history import Floats, windows
 from forecasters.prior import errors, start
 from forecasters.quantile_learner import QuantileLearner
+from forecasters.shift import RUN_BINS, Shifts, shifts
 from forecasters.trend import Rows, Trend
 from forecasters.types import DEFAULT_LEVELS
 
@@ -32,7 +33,7 @@ OFTEN_BINS, SELDOM_BINS = 60, 10
 """Quantiles of errors are taken anew at every bin of the first hour, then at every tenth: they hardly move."""
 LOSS_BINS = 500.0
 """Memory of the members' losses: rare jumps must be in it several times, since they tell the members apart."""
-EQUAL_BINS = 10.0
+EQUAL_BINS = 5.0
 """All members begin with equal losses that count as so many bins."""
 SHARPNESS = 20.0
 """A member whose loss is larger by one in this many has its weight divided by e."""
@@ -52,6 +53,11 @@ class _Said:
     centres: Floats
     members: Floats
     """(members, levels)"""
+    shift: float
+    """How far a new level was found; 0 where none was."""
+    plain: Floats
+    shifted: Floats
+    """(levels,), before calibration: without the new level, and at it."""
     published: Floats
 
 
@@ -70,6 +76,7 @@ class Track:
         self._prior = errors(steps)
         self._spread = np.zeros((len(self._members), len(DEFAULT_LEVELS)))
         self._losses = np.ones(len(REGRESSIONS) + len(self._members))
+        self._belief_losses = np.array(BELIEF_START)
         self._calibration = Calibration(DEFAULT_LEVELS)
         self._waiting: deque[_Said] = deque()
         self._singles: Floats | None = None
@@ -83,10 +90,11 @@ class Track:
         first = len(filled) - new
         rows = self._trend.extend(filled, first, self._steps)
         begin = max(first, len(filled) - LEARNT_BINS)
-        centres = self._centres(filled, begin)
+        centres, jumps = self._centres(filled, begin), self._shifts(filled, rows)
         for place in range(begin, len(filled)):
             self._hear(known[: place + 1], self._bins + place - first)
-            self._waiting.append(self._say(rows, place - first, self._bins + place - first, centres[place - begin]))
+            row = place - first
+            self._waiting.append(self._say(rows, jumps, row, self._bins + row, centres[place - begin]))
         self._bases.extend(zip(rows.level.tolist(), rows.scale.tolist(), strict=True))
         self._bins, self._singles = self._bins + new, None
 
@@ -98,7 +106,8 @@ class Track:
         """The same after the last bin of `filled`, which is one more; nothing is learned."""
         last = len(filled) - 1
         rows = self._trend.look(filled, last, self._steps)
-        return self._say(rows, 0, self._bins, self._centres(filled, last)[0]).published
+        jumps = self._shifts(filled, rows)
+        return self._say(rows, jumps, 0, self._bins, self._centres(filled, last)[0]).published
 
     def singles(self, known: Floats) -> Floats:
         """Quantiles (steps, levels) of the single bins after the last full one."""
@@ -121,15 +130,33 @@ class Track:
         columns = [member.ahead(filled, first, self._steps).max(axis=1) for member in self._members]
         return np.column_stack(columns) if columns else np.empty((len(filled) - first, 0))
 
-    def _say(self, rows: Rows, row: int, place: int, centres: Floats) -> _Said:
+    def _shifts(self, filled: Floats, rows: Rows) -> Shifts:
+        """New levels at the last bins of `filled`, of which there are `rows`."""
+        past = np.array(list(self._bases)[-RUN_BINS:]).reshape(-1, 2)
+        past = past[-max(len(filled) - len(rows.level), 0) :] if len(filled) > len(rows.level) else past[:0]
+        levels, scales = np.append(past[:, 0], rows.level), np.append(past[:, 1], rows.scale)
+        return shifts(filled[-len(levels) :], levels, scales, len(rows.level))
+
+    def _say(self, rows: Rows, jumps: Shifts, row: int, place: int, centres: Floats) -> _Said:
         level, scale, features = float(rows.level[row]), float(rows.scale[row]), rows.features[row]
         root = float(rows.root[row])
         spread = self._spread if self._judged else self._begin * scale / root
         learnt = level + scale * self._regressions.quantiles(features)
         members = np.maximum(np.concatenate((learnt, centres[:, None] + root * spread)), 0.0)
-        published = self._weights() @ members + scale * self._calibration.shift
+        plain = self._weights() @ members
+        shift = float(jumps.share[row])
+        shifted = plain if not shift else jumps.level[row] + jumps.scale[row] * self._begin
+        # A jump up never lowers what was foreseen anyway, as on a ramp, nor one down raises it.
+        shifted = np.maximum(shifted, plain if jumps.level[row] > level else 0.0)
+        shifted = shifted if jumps.level[row] > level else np.minimum(shifted, plain)
+        published = plain + shift * self._belief() * (shifted - plain) + scale * self._calibration.shift
         published = np.maximum.accumulate(np.maximum(published, 0.0))
-        return _Said(place, features, level, scale, root, centres, members, published)
+        return _Said(place, features, level, scale, root, centres, members, shift, plain, shifted, published)
+
+    def _belief(self) -> float:
+        """How far new levels are to be believed on this series: by what belief and disbelief have lost so far."""
+        believed, plain = self._belief_losses
+        return plain**BELIEF_POWER / (believed**BELIEF_POWER + plain**BELIEF_POWER)
 
     def _weights(self) -> Floats:
         best = float(self._losses.min())
@@ -158,14 +185,23 @@ class Track:
         misses = (actual - said.members) / said.root
         most = MOST_LOSS * said.scale / said.root
         losses = np.minimum(np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1), most)
-
         self._errors[self._judged % ERRORS_KEPT] = (actual - said.centres) / said.root
         self._judged += 1
         if self._judged == 1:
             self._losses[:] = losses.mean()
         self._losses += (losses - self._losses) / min(self._judged + EQUAL_BINS, LOSS_BINS)
+        if said.shift:
+            self._judge_shift(said, actual)
         if self._judged <= OFTEN_BINS or self._judged % SELDOM_BINS == 0:
             self._take_quantiles(said)
+
+    def _judge_shift(self, said: _Said, actual: float) -> None:
+        misses = (actual - np.array((said.shifted, said.plain))) / said.root
+        losses = np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1)
+        total = losses.sum()
+        if total > 0:
+            # Shares of the two's loss: every jump counts alike, however high it was.
+            self._belief_losses += BELIEF_STEP * said.shift * (losses / total - self._belief_losses)
 
     def _take_quantiles(self, said: _Said) -> None:
         prior = np.repeat(self._prior[:, None] * said.scale / said.root, len(self._members), axis=1)
@@ -174,6 +210,12 @@ class Track:
 
 
 _LEVELS = np.array(DEFAULT_LEVELS)
+BELIEF_START = (0.25, 0.75)
+"""Shares of the loss with and without belief in a new level, before any was seen: most jumps of a load last."""
+BELIEF_STEP = 0.05
+"""One jump's say; a jump is seen at several bins, so that five or so that did not last turn belief around."""
+BELIEF_POWER = 3.0
+"""Belief is nearly whole or nearly none: half a level is no level."""
 LEAST_SCALE = 1e-5
 """A window that began at a scale of nought against its maximum is the first of a series: nothing to learn from."""
 MOST_SCALES = 10.0
