@@ -1,8 +1,8 @@
 """Quantiles as linear functions of features, learned one observation at a time.
 
 A Newton step on the pinball loss for each observation: the gradient is known (Koenker & Bassett, Econometrica 1978),
-and its curvature is the features' recent second moment times the errors' density at the quantile. Forgetting and a ridge
-are those of recursive least squares. A spike moves the coefficients no further than any other miss, which is what
+and its curvature is the features' recent second moment times the errors' density at the quantile. Forgetting and a
+ridge are those of recursive least squares. A spike moves the coefficients no further than any other miss, which is what
 makes this better here than least squares.
 """
 

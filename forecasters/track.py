@@ -145,18 +145,21 @@ class Track:
         members = np.maximum(np.concatenate((learnt, centres[:, None] + root * spread)), 0.0)
         plain = self._weights() @ members
         shift = float(jumps.share[row])
-        shifted = plain if not shift else jumps.level[row] + jumps.scale[row] * self._begin
-        # A jump up never lowers what was foreseen anyway, as on a ramp, nor one down raises it.
-        shifted = np.maximum(shifted, plain if jumps.level[row] > level else 0.0)
-        shifted = shifted if jumps.level[row] > level else np.minimum(shifted, plain)
+        shifted = self._shifted(float(jumps.level[row]), float(jumps.scale[row]), level, plain) if shift else plain
         published = plain + shift * self._belief() * (shifted - plain) + scale * self._calibration.shift
         published = np.maximum.accumulate(np.maximum(published, 0.0))
         return _Said(place, features, level, scale, root, centres, members, shift, plain, shifted, published)
 
+    def _shifted(self, new: float, noise: float, level: float, plain: Floats) -> Floats:
+        """Quantiles at a new level. A jump up never lowers what was foreseen anyway, as on a ramp, nor one down
+        raises it."""
+        at_new = np.maximum(new + noise * self._begin, 0.0)
+        return np.maximum(at_new, plain) if new > level else np.minimum(at_new, plain)
+
     def _belief(self) -> float:
         """How far new levels are to be believed on this series: by what belief and disbelief have lost so far."""
         believed, plain = self._belief_losses
-        return plain**BELIEF_POWER / (believed**BELIEF_POWER + plain**BELIEF_POWER)
+        return float(plain**BELIEF_POWER / (believed**BELIEF_POWER + plain**BELIEF_POWER))
 
     def _weights(self) -> Floats:
         best = float(self._losses.min())
