@@ -13,8 +13,8 @@ from forecasters.types import Series
 
 DEFAULTS = {"ar1": 0.0, "ar2": 0.0, "ma1": -0.6, "ma2": 0.0}
 """Used until a fit: ARIMA(0,1,1), which is exponential smoothing with a memory of two or three bins."""
-FIT_BINS = 720
-"""Half a day: enough for four parameters, and a fit of half a second."""
+FIT_BINS = 480
+"""Eight hours: enough for four parameters, and a fit of a third of a second."""
 LARGEST_ROOT = 0.999
 """Roots outside the unit circle would let forecasts or residuals grow without end; such a fit is not used."""
 

@@ -39,13 +39,13 @@ class Ensemble(OnlineForecaster):
         self._fitted: dict[str, PathForecaster] = {}
 
     def losses(self, horizon_s: float) -> dict[str, float]:
-        """Each member's recent mean pinball loss, in the series' unit, at a horizon that was predicted of last; empty
-        while no window was over."""
+        """Recent mean pinball loss of each member and of the ensemble, in the series' unit, at a horizon that was
+        predicted of last; empty while no window was over."""
         track = self._track(horizon_s)
         if track is None:
             return {}
-        names = [*(f"{QuantileRegression.name}-{memory:g}" for memory, _ in REGRESSIONS)]
-        names += [m.label for m in self._members()]
+        names = [f"{QuantileRegression.name}-{memory:g}" for memory, _ in REGRESSIONS]
+        names += [*(member.label for member in self._members()), self.name]
         return dict(zip(names, track.losses(), strict=False))
 
     def _members(self) -> Sequence[PathForecaster]:

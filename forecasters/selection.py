@@ -14,8 +14,8 @@ PREFERRED = Ensemble.name
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The chosen forecaster, its fitted parameters as JSON text, and every member's recent pinball loss, in the series'
-    unit (empty while no window was over)."""
+    """The chosen forecaster, its fitted parameters as JSON text, and the recent pinball loss of each member and of the
+    whole, in the series' unit (empty while no window was over)."""
 
     name: str
     state_json: str

@@ -12,9 +12,8 @@ from forecasters.types import Series
 
 DEFAULTS = {"level": 0.3, "trend": 0.05, "damping": 0.9}
 """Used until a fit: a level with a memory of about three bins, a cautious trend that fades within ten."""
-MOST_BINS = 2880
-"""Two days of minutes: more would slow the fit down and say little about the next minutes."""
-
+MOST_BINS = 720
+"""Half a day of minutes: more slows the fit down fourfold and says little about the next minutes."""
 WARM_UP = 360
 """The recursion begins this many bins before the first forecast asked for; what was before has faded by then."""
 

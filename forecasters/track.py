@@ -75,7 +75,8 @@ class Track:
         self._judged = 0
         self._prior = errors(steps)
         self._spread = np.zeros((len(self._members), len(DEFAULT_LEVELS)))
-        self._losses = np.ones(len(REGRESSIONS) + len(self._members))
+        self._losses = np.ones(len(REGRESSIONS) + len(self._members) + 1)
+        # The last is that of what was published.
         self._belief_losses = np.array(BELIEF_START)
         self._calibration = Calibration(DEFAULT_LEVELS)
         self._waiting: deque[_Said] = deque()
@@ -123,7 +124,8 @@ class Track:
         return self._singles
 
     def losses(self) -> tuple[float, ...]:
-        """Recent mean pinball loss of each regression and each member, in the series' unit at today's level."""
+        """Recent mean pinball loss of each regression, each member and all together, in the series' unit at today's
+        level; empty while no window was over."""
         return tuple((self._losses * self._waiting[-1].root).tolist()) if self._judged else ()
 
     def _centres(self, filled: Floats, first: int) -> Floats:
@@ -162,10 +164,11 @@ class Track:
         return float(plain**BELIEF_POWER / (believed**BELIEF_POWER + plain**BELIEF_POWER))
 
     def _weights(self) -> Floats:
-        best = float(self._losses.min())
+        losses = self._losses[:-1]
+        best = float(losses.min())
         if best <= 0.0:
-            return np.full(len(self._losses), 1.0 / len(self._losses))
-        weights = np.exp(-SHARPNESS * (self._losses / best - 1.0))
+            return np.full(len(losses), 1.0 / len(losses))
+        weights = np.exp(-SHARPNESS * (losses / best - 1.0))
         return np.asarray(weights / weights.sum())
 
     def _hear(self, known: Floats, place: int) -> None:
@@ -185,7 +188,7 @@ class Track:
         self._keep(said, actual)
 
     def _keep(self, said: _Said, actual: float) -> None:
-        misses = (actual - said.members) / said.root
+        misses = (actual - np.vstack((said.members, said.published))) / said.root
         most = MOST_LOSS * said.scale / said.root
         losses = np.minimum(np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1), most)
         self._errors[self._judged % ERRORS_KEPT] = (actual - said.centres) / said.root

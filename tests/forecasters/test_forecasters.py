@@ -64,6 +64,7 @@ def test_a_fit_says_what_the_members_lost() -> None:
     selected = fit_best(series(square), 1800.0)
     assert selected.name == "ensemble"
     assert selected.losses["seasonal-naive"] < selected.losses["last-value"]
+    assert selected.name in selected.losses
 
 
 def test_a_history_of_minutes_is_fitted_without_losses() -> None:
