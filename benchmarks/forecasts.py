@@ -171,7 +171,8 @@ def timing(every: list[Case]) -> None:
         p50, p99 = np.percentile(took_ms[1:], (50, 99))
         print(
             f"\nA tick of one target ({'fitted' if fitted else 'not fitted'}, three quantities, {MOST_BINS} bins): "
-            f"median {p50:.1f} ms of CPU, p99 {p99:.1f} ms; the first, which learns from the history, {took_ms[0]:.0f} ms."
+            f"median {p50:.1f} ms of CPU, p99 {p99:.1f} ms; "
+            f"the first, which learns from the history, {took_ms[0]:.0f} ms."
         )
 
 
