@@ -23,10 +23,12 @@ def as_array(series: Series) -> Floats:
     Raises:
         ValueError: if a value is not finite or is negative; names its place and the value.
     """
-    for place, value in enumerate(series.values):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"values[{place}] is {value!r}; allowed: a finite number of at least 0, or None")
-    return np.array([math.nan if value is None else value for value in series.values], dtype=np.float64)
+    values = np.array(series.values, dtype=np.float64)
+    gaps = np.isnan(values)
+    if np.count_nonzero(gaps) != series.values.count(None) or not (values[~gaps] >= 0).all() or np.isinf(values).any():
+        place, bad = next((p, v) for p, v in enumerate(series.values) if v is not None and not 0 <= v < math.inf)
+        raise ValueError(f"values[{place}] is {bad!r}; allowed: a finite number of at least 0, or None")
+    return values
 
 
 def filled(values: Floats) -> Floats:

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from forecasters.arima import Arima
 from forecasters.base import Forecaster
+from forecasters.drift import Drift
+from forecasters.ensemble import Ensemble
+from forecasters.holt_winters import HoltWinters
 from forecasters.last_value import LastValue
-from forecasters.seasonal_naive import SeasonalNaive
+from forecasters.moving_average import MovingAverage
+from forecasters.quantile_regression import QuantileRegression
+from forecasters.seasonal_naive import SeasonalNaive, SeasonalNaiveWeek
 from forecasters.smoothing import Smoothing
+from forecasters.theta import Theta
 
-FORECASTERS: dict[str, type[Forecaster]] = {cls.name: cls for cls in (LastValue, SeasonalNaive, Smoothing)}
+KINDS: tuple[type[Forecaster], ...] = (
+    LastValue,
+    Drift,
+    SeasonalNaive,
+    SeasonalNaiveWeek,
+    MovingAverage,
+    Smoothing,
+    Theta,
+    Arima,
+    HoltWinters,
+    QuantileRegression,
+    Ensemble,
+)
+"""From the simplest to the best."""
+FORECASTERS: dict[str, type[Forecaster]] = {kind.name: kind for kind in KINDS}
 
 
 def create(name: str) -> Forecaster:

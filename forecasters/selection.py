@@ -1,22 +1,21 @@
-"""Which forecaster to use for a series: the one that would have lost least."""
+"""What a worker fits for a series: the ensemble, whose weights choose between its members at every bin."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forecasters.backtest import score
-from forecasters.registry import FORECASTERS, create
+from forecasters.ensemble import Ensemble
+from forecasters.registry import create
 from forecasters.types import Series
 
-PREFERRED = "last-value"
-ADVANTAGE = 0.02
-"""Another forecaster must lose at least this share less than the preferred one: ties go to the simplest."""
+PREFERRED = Ensemble.name
+"""Used before any fit, and after: a choice of one forecaster by one number a fit would be older than its weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The chosen forecaster, its fitted parameters as JSON text, and every candidate's mean pinball loss (where
-    known)."""
+    """The chosen forecaster, its fitted parameters as JSON text, and the recent pinball loss of each member and of the
+    whole, in the series' unit (empty while no window was over)."""
 
     name: str
     state_json: str
@@ -24,17 +23,15 @@ class Selected:
 
 
 def fit_best(series: Series, horizon_s: float) -> Selected:
-    """Score every forecaster over `horizon_s`, fit the best on all of `series`.
+    """Fit the ensemble to all of `series`, and say what its members have lost over windows of `horizon_s`.
 
     Raises:
         NoHistory: if no bin was ever seen.
     """
-    scores = {name: score(lambda name=name: create(name), series, horizon_s).pinball for name in FORECASTERS}  # type: ignore[misc]
-    losses = {name: loss for name, loss in scores.items() if loss is not None}
-    best = min(losses, key=lambda name: losses[name], default=PREFERRED)
-    if PREFERRED in losses and losses[best] > losses[PREFERRED] * (1.0 - ADVANTAGE):
-        best = PREFERRED
-    return Selected(best, fit(best, series), losses)
+    forecaster = Ensemble()
+    forecaster.fit(series)
+    forecaster.predict(series.end_s, horizon_s)
+    return Selected(PREFERRED, forecaster.dump(), forecaster.losses(horizon_s))
 
 
 def fit(name: str, series: Series) -> str:

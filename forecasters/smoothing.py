@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning
 from statsmodels.tsa.holtwinters import ExponentialSmoothing as HoltWinters
 
-from forecasters.base import Forecaster
-from forecasters.history import Floats, NoHistory, as_array, filled
+from forecasters.base import PathForecaster
+from forecasters.fitting import fit_values, quietly
+from forecasters.history import Floats
 from forecasters.types import Series
 
 DEFAULTS = {"level": 0.3, "trend": 0.05, "damping": 0.9}
 """Used until a fit: a level with a memory of about three bins, a cautious trend that fades within ten."""
-LEAST_BINS = 30
-"""Fewer bins than this tell three parameters nothing."""
-MOST_BINS = 2880
-"""Two days of minutes: more would slow the fit down and say little about the next minutes."""
+MOST_BINS = 720
+"""Half a day of minutes: more slows the fit down fourfold and says little about the next minutes."""
+WARM_UP = 360
+"""The recursion begins this many bins before the first forecast asked for; what was before has faded by then."""
 
 
-class Smoothing(Forecaster):
+class Smoothing(PathForecaster):
     """Holt's linear method with a damped trend (Gardner & McKenzie, Management Science 1985)."""
 
     name = "smoothing"
@@ -30,17 +28,10 @@ class Smoothing(Forecaster):
         self._smoothing = dict(DEFAULTS)
 
     def _learn(self, series: Series) -> None:
-        try:
-            values = filled(as_array(series))[-MOST_BINS:]
-        except NoHistory:
+        values = fit_values(series, MOST_BINS)
+        if values is None:
             return
-        if len(values) < LEAST_BINS or float(np.ptp(values)) == 0.0:
-            return
-        with warnings.catch_warnings():
-            # A fit that did not converge is still a point of the parameter space; selection judges it by its losses.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.simplefilter("ignore", ModelWarning)
-            warnings.simplefilter("ignore", RuntimeWarning)
+        with quietly():
             fitted = HoltWinters(values, trend="add", damped_trend=True, initialization_method="estimated").fit()
         found = {
             "level": float(fitted.params["smoothing_level"]),
@@ -50,12 +41,13 @@ class Smoothing(Forecaster):
         if all(np.isfinite(value) for value in found.values()):
             self._smoothing = found
 
-    def _paths(self, values: Floats, steps: int, origins: int) -> tuple[Floats, Floats]:
-        levels, trends = self._states(values)
-        damping = self._smoothing["damping"]
-        reach = np.cumsum(damping ** np.arange(1, steps + 1))
-        paths = np.maximum(levels[:, None] + trends[:, None] * reach[None, :], 0.0)
-        return paths[-1], paths[:origins]
+    def ahead(self, values: Floats, first: int, steps: int) -> Floats:
+        """See `PathForecaster`."""
+        begin = max(first - WARM_UP, 0)
+        levels, trends = self._states(values[begin:])
+        levels, trends = levels[first - begin :], trends[first - begin :]
+        reach = np.cumsum(self._smoothing["damping"] ** np.arange(1, steps + 1))
+        return np.asarray(np.maximum(levels[:, None] + trends[:, None] * reach[None, :], 0.0))
 
     def _states(self, values: Floats) -> tuple[Floats, Floats]:
         """Level and trend after each bin."""

@@ -138,10 +138,10 @@ def horizon(target: Target, cold_starts: Mapping[str, ColdStart]) -> float:
 
 
 def fit_target(target: str, history: Mapping[str, Series], now_s: float, horizon_s: float) -> Fit | None:
-    """The best forecaster of the request rate, fitted to each quantity; None where there is no history yet."""
+    """The ensemble, fitted to each quantity, with the losses for the first; None where there is no history yet."""
     try:
-        best = fit_best(history["requests_per_s"], horizon_s)
-        states = {q: fit(best.name, history[q]) for q in QUANTITIES}
+        best = fit_best(history[QUANTITIES[0]], horizon_s)
+        states = {QUANTITIES[0]: best.state_json, **{q: fit(best.name, history[q]) for q in QUANTITIES[1:]}}
     except (KeyError, NoHistory):
         return None
     return Fit(target, now_s, best.name, states, best.losses)
