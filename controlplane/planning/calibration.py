@@ -37,13 +37,13 @@ OUTLIER = 5.0
 MEMORY_S = 900.0
 """Half-time scale of `ratio` and of the misses: evidence older than a quarter of an hour fades."""
 PRIOR = Calibration(1.0, 0.0)
-MISS_PRIOR = 0.004
-"""Misses at which the model's word counts as much as what is seen: two fifths of what an SLO of 99 % allows, so that a
-handful of slow requests on a quiet fleet proves nothing."""
+AIM = 0.7
+"""Of the SLO's budget of misses that is to be spent in the long run; the rest is for what comes unawares."""
+GAIN = 1.5
+MOST_SHARE = 2.0
+"""Of the budget, at the planned peak: misses grow steeply with the load, so twice the share is a few percent of load."""
 LEAST_SHARE = 0.1
 """Of the budget that is left however much was missed: the closed form grows steep, and asks for enough more."""
-MOST_RATIO = 3.0
-"""By which a gloomy model may be corrected: the simulator's shares are within that of the model's."""
 SETTLED = 0.1
 """Requests in queues, as a share of those in batches, above which a variant is catching up, not in a steady state."""
 
@@ -80,15 +80,16 @@ def learned_cost(target: Target, variant: Variant, known: Calibration) -> StepCo
 
 
 def allowed_misses(known: Calibration, budget: float) -> float:
-    """The share of misses that the model may expect at a planned rate, given what it was wrong by.
+    """The share of misses that the model may expect at the planned peak, given what was missed of late.
 
-    What was missed beyond what was expected hardly depends on the load (a router's taste, a few long prompts): it is
-    taken off the budget. Where less was missed than expected, the model is too gloomy by that ratio.
+    The budget is the SLO's: what was not missed may be missed at the peak, which most minutes are below; what was missed
+    beyond `AIM` is taken back. Misses beyond what the model expected hardly depend on the load (a router's taste, a few
+    long prompts), so they are taken off.
     """
-    if known.misses_seen > known.misses_expected:
-        return max(budget - (known.misses_seen - known.misses_expected), LEAST_SHARE * budget)
-    ratio = (known.misses_expected + MISS_PRIOR) / (known.misses_seen + MISS_PRIOR)
-    return budget * min(ratio, MOST_RATIO)
+    spent = known.misses_seen / budget
+    share = min(max(1.0 + GAIN * (AIM - spent), LEAST_SHARE), MOST_SHARE)
+    beyond = max(0.0, known.misses_seen - known.misses_expected)
+    return max(budget * share - beyond, LEAST_SHARE * budget)
 
 
 def with_misses(known: Calibration, seen: float, expected: float, seconds: float) -> Calibration:

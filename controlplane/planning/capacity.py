@@ -23,8 +23,6 @@ KV_SHARE = 0.9
 UTILISATION_MAX = 0.92
 """Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
 a small error in the rate."""
-MISS_SHARE = 1.0
-"""Of the misses that the SLO allows, at the planned peak: most minutes are below the peak, and miss far fewer."""
 BEST_EFFORT_SHARE = 0.6
 """Of an engine's whole throughput that is planned where no rate at all meets the SLO: as fast as it goes without a
 queue that grows."""
@@ -50,7 +48,7 @@ def capacity(target: Target, variant: Variant, demand: Demand, known: Calibratio
         bounds.update(_memory_bounds(cost, mix, kv_tokens, work_s(cost, mix, variant.role)))
         bounds[CapacityBound.TPOT] *= max(0.0, 1.0 - cost.a_s / target.policy.slo.tpot_s)
     misses = _misses(target, variant, demand, cost, mix)
-    allowed = allowed_misses(known, (1.0 - target.policy.slo.attainment) * MISS_SHARE)
+    allowed = allowed_misses(known, 1.0 - target.policy.slo.attainment)
     ceiling = min(bounds.values())
     rate = _highest(lambda r: misses(r) <= allowed, ceiling)
     if rate >= ceiling * 0.999 and ceiling > 0:

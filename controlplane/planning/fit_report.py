@@ -200,5 +200,5 @@ def _planned_rate(row: FitRow, shape: ModelShape, workload: Workload, slo: Slo) 
         source="fit",
     )
     with catalog.also(shape.model(workload.total_tokens, row.gpus)):
-        found = capacity(target, variant, demand, 1.0)
+        found = capacity(target, variant, demand, PRIOR)
     return found.requests_per_s, found.bound
