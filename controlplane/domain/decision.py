@@ -154,6 +154,8 @@ class Plan:
     feasible: bool
     binding: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Share of all requests that each variant's replicas together are taken to get; see `Routing`."""
 
 
 class Verdict(StrEnum):

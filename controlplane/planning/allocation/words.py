@@ -1,0 +1,59 @@
+"""Why a plan is what it is: the bounds that held it, and the fleets that were not chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from controlplane.domain.decision import Alternative
+from controlplane.domain.observation import Inventory
+from controlplane.domain.target import Role, Variant
+from controlplane.planning.allocation.ask import Ask, fleet_usd
+
+
+def binding(ask: Ask, replicas: Mapping[str, int], free: Mapping[str, int], inventory: Inventory) -> str:
+    """The bounds that kept the plan from carrying its demand, in words. `free` GPUs are left by accelerator."""
+    held = []
+    for variant in ask.inputs.target.variants:
+        if ask.rate(variant) <= 0:
+            held.append(f"{variant.name} cannot meet the SLO")
+        elif replicas[variant.name] >= variant.max_replicas:
+            held.append(f"maxReplicas {variant.max_replicas} of {variant.name}")
+        elif replicas[variant.name] >= ask.most(variant):
+            held.append(f"{variant.name} is stocked out, failing or at its maxSurge")
+    for accelerator in sorted({v.accelerator for v in ask.inputs.target.variants} & set(free)):
+        own = [v.gpus_per_replica for v in ask.inputs.target.variants if v.accelerator == accelerator]
+        if free[accelerator] < min(own):
+            held.append(f"{inventory.gpus[accelerator]} {accelerator} in all")
+    return ", ".join(held) or "no variant is left"
+
+
+def alternatives(ask: Ask, cost: float, chosen: Mapping[str, int], down_margin: float) -> tuple[Alternative, ...]:
+    """The fleets of one variant per role, and why each was not chosen. `cost` is the chosen fleet's, $/h."""
+    variants = ask.inputs.target.variants
+    singles = [(v,) for v in variants if v.role is Role.BOTH]
+    pairs = [(p, d) for p in variants if p.role is Role.PREFILL for d in variants if d.role is Role.DECODE]
+    found = []
+    for fleet in (*singles, *pairs):
+        replicas = _alone(ask, fleet)
+        if replicas is None or all(chosen.get(v.name, 0) == replicas.get(v.name, 0) for v in variants):
+            continue
+        usd = fleet_usd(variants, replicas)
+        over = [f"maxReplicas {v.max_replicas} of {v.name}" for v in fleet if replicas[v.name] > v.max_replicas]
+        more = f"{usd - cost:+.2f} $/h" if abs(usd - cost) >= 0.005 else "costs the same; what runs was kept"
+        if usd < cost - 0.005:
+            more += f", but what shrinks must carry {down_margin:.0%} more, or a cold start is not worth it"
+        found.append(Alternative(replicas, usd, f"breaks {', '.join(over)}" if over else more))
+    return tuple(found)
+
+
+def _alone(ask: Ask, fleet: tuple[Variant, ...]) -> dict[str, int] | None:
+    """Replicas of these variants alone that carry the demand, minima of the others kept; None where one cannot."""
+    assert ask.demand is not None
+    if any(ask.rate(v) <= 0 for v in fleet):
+        return None
+    replicas = {v.name: v.min_replicas for v in ask.inputs.target.variants}
+    for variant in fleet:
+        needed = math.ceil(ask.demand.requests_per_s / ask.rate(variant) - 1e-9)
+        replicas[variant.name] = max(needed, 1, variant.min_replicas)
+    return replicas
