@@ -1,7 +1,7 @@
 """How long the allocation takes and how far its plans are from a lower bound: `python -m benchmarks.allocation`.
 
-The groups are made from a seed: rates and prices as of GPUs from an L4 to an H200, demands of 3 to 120 requests/s. Times
-are wall seconds on one core, the inputs being made beforehand.
+The groups are made from a seed: rates and prices as of GPUs from an L4 to an H200, demands of 3 to 120 requests/s.
+Times are wall seconds on one core, the inputs being made beforehand.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class Exchange:
     def run(self, start: Sequence[Fleet]) -> list[Fleet]:
         """One fleet per claim within the limits."""
         self.offers = [dict.fromkeys([fleet]) for fleet in start]
-        self._offer({})
-        for _ in range(ROUNDS):
+        self.bound_usd, _ = self._offer({})
+        for _ in range(ROUNDS if self.limits else 0):
             value, prices = self._mix()
             bound, new = self._offer(prices)
             self.bound_usd = max(self.bound_usd, bound)
@@ -86,8 +86,8 @@ class Exchange:
             for accelerator, gpus in self.claims[place].gpus(fleet).items()
             if accelerator in rows
         ]
-        row, column, value = zip(*entries, strict=True)
-        return csr_array((value, (row, column)), shape=(len(rows), len(columns)), dtype=float)
+        row, column, value = np.array(entries, dtype=int).reshape(-1, 3).T
+        return csr_array((value.astype(float), (row, column)), shape=(len(rows), len(columns)))
 
     def _mix(self) -> tuple[float, dict[str, float]]:
         """The cheapest mix of the offers, $/h, and the price of a GPU of each accelerator in it."""
