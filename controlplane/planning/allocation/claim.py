@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.domain.target import CapacityType, Role, Routing, Variant
-from controlplane.planning.allocation.ask import Ask, carried_by_role
+from controlplane.planning.allocation.ask import Ask
 from controlplane.planning.cold_starts import default_cold_start
 
 SECONDS_PER_HOUR = 3600.0
@@ -24,7 +24,7 @@ Fleet = tuple[int, ...]
 class Claim:
     """One target. Tuples are in the order of `variants`; `usd` and `start_usd` are $/h of a replica and of starting it.
 
-    `current` is what is wanted now, `keep` that within the bounds; `wanted` is the demand in requests/s and `reachable`
+    `current` is what is wanted now, `keep` that within the bounds; `roles` the places of each role's variants; `wanted` is the demand in requests/s and `reachable`
     what the bounds allow at most. A target that is `fixed` wants nothing and stays as it is. What has less of any
     variant than `keep` must carry `down_margin` more.
     """
@@ -41,16 +41,13 @@ class Claim:
     reachable: float
     fixed: bool
     down_margin: float
+    keep: Fleet
+    roles: Mapping[Role, tuple[int, ...]]
     routing: Routing = Routing.WEIGHTED
     priority: int = 0
     weight: float = 1.0
     max_spot_share: float = 1.0
     max_pool_share: float = 1.0
-
-    @property
-    def keep(self) -> Fleet:
-        """What runs, within what may run."""
-        return tuple(max(lo, min(n, hi)) for lo, n, hi in zip(self.low, self.current, self.high, strict=True))
 
     @property
     def reach(self) -> float:
@@ -84,7 +81,7 @@ class Claim:
 
     def places(self, *roles: Role) -> list[int]:
         """Places of the variants of these roles."""
-        return [i for i, v in enumerate(self.variants) if v.role in roles]
+        return [i for role in roles for i in self.roles[role]]
 
     def carried(self, fleet: Sequence[int]) -> float:
         """Requests/s of a fleet."""
@@ -119,10 +116,9 @@ class Claim:
 
     def missing(self, fleet: Sequence[int], wanted: float) -> float:
         """Requests/s by which a fleet fails to carry `wanted`, and the margin more in a part that shrinks."""
-        keep = self.keep
         most = 0.0
         for part in self.parts:
-            shrinks = any(fleet[i] < keep[i] for i in self.places(*part))
+            shrinks = any(fleet[i] < self.keep[i] for i in self.places(*part))
             most = max(most, (self.padded(wanted) if shrinks else wanted) - self._part(fleet, part))
         return most if most > TOLERANCE * wanted else 0.0
 
@@ -130,8 +126,12 @@ class Claim:
         return self.carried(fleet) if len(part) > 1 else self._by_role(fleet)[part[0]]
 
     def _by_role(self, fleet: Sequence[int]) -> dict[Role, float]:
-        rates = dict(zip((v.name for v in self.variants), self.rates, strict=True))
-        return carried_by_role(self.variants, self.named(fleet), lambda v: rates[v.name], self.routing)
+        """As `carried_by_role`, which is for those who have names; this is asked thousands of times a plan."""
+        if self.routing is Routing.WEIGHTED:
+            return {role: sum(self.rates[i] * fleet[i] for i in own) for role, own in self.roles.items()}
+        served = {role: [i for i in own if fleet[i] and self.rates[i] > 0] for role, own in self.roles.items()}
+        slowest = {role: min((self.rates[i] for i in own), default=0.0) for role, own in served.items()}
+        return {role: slowest[role] * sum(fleet[i] for i in own) for role, own in served.items()}
 
     def asleep(self, fleet: Sequence[int]) -> int:
         """Sides of the work, of two, without any replica though one is allowed. From zero nothing wakes: without a
@@ -172,6 +172,8 @@ def claim_of(ask: Ask, down_margin: float) -> Claim:
         reachable=reachable(variants, low, high, rates, policy.routing),
         fixed=fixed,
         down_margin=down_margin,
+        keep=tuple(max(lo, min(n, hi)) for lo, n, hi in zip(low, current, high, strict=True)),
+        roles={role: tuple(i for i, v in enumerate(variants) if v.role is role) for role in Role},
         routing=policy.routing,
         priority=policy.priority,
         weight=policy.weight,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array, hstack
 
 from controlplane.planning.allocation.claim import Claim, Fleet
 from controlplane.planning.allocation.cover import cheapest
@@ -36,6 +36,25 @@ RANKS = 3
 """Ranks of priority that are told apart by price; below, the fair shares still hold."""
 PICK_NODES = 200
 """Nodes of the last program, whose relaxation is nearly whole already."""
+SHORTLIST = 12
+"""Fleets of a target among which the last program picks; the mix uses two at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mix:
+    """The cheapest mix of the offers, $/h, and the price of a GPU of each accelerator in it."""
+
+    usd: float
+    prices: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One offer of the claim at `place`."""
+
+    place: int
+    fleet: Fleet
+    usd: float
 
 
 @dataclass(slots=True)
@@ -45,94 +64,108 @@ class Exchange:
     claims: Sequence[Claim]
     needs: Sequence[float]
     limits: Mapping[str, int]
-    offers: list[dict[Fleet, None]] = field(default_factory=list)
-    """Fleets by claim, in the order in which they were offered."""
     bound_usd: float = -math.inf
     """No fleets that carry `needs` within `limits` cost less, $/h; `cheapest`'s own gap apart."""
+    _offers: list[dict[Fleet, float]] = field(default_factory=list)
+    """Fleets by claim, in the order in which they were offered, and what each costs, $/h."""
 
     def run(self, start: Sequence[Fleet]) -> list[Fleet]:
         """One fleet per claim within the limits."""
-        self.offers = [dict.fromkeys([fleet]) for fleet in start]
-        self.bound_usd, _ = self._offer({})
+        self._offers = [{} for _ in self.claims]
+        for place, claim in enumerate(self.claims):
+            self._add(place, claim.low)
+            self._add(place, start[place])
+        self.bound_usd, _ = self._ask({})
+        mix = self._mix()
         for _ in range(ROUNDS if self.limits else 0):
-            value, prices = self._mix()
-            bound, new = self._offer(prices)
+            bound, new = self._ask(mix.prices)
             self.bound_usd = max(self.bound_usd, bound)
-            if not new or value - self.bound_usd <= CLOSE * abs(value):
+            if not new or mix.usd - self.bound_usd <= CLOSE * abs(mix.usd):
                 break
-        return filled(self.claims, self._pick(), self.limits)
+            mix = self._mix()
+        return filled(self.claims, self._pick(mix), self.limits)
 
-    def _offer(self, prices: Mapping[str, float]) -> tuple[float, bool]:
+    def _add(self, place: int, fleet: Fleet) -> bool:
+        """Whether the offer is new."""
+        if fleet in self._offers[place]:
+            return False
+        self._offers[place][fleet] = self._usd(place, fleet)
+        return True
+
+    def _ask(self, prices: Mapping[str, float]) -> tuple[float, bool]:
         """Every claim's cheapest fleet at these prices; a lower bound of any mix, and whether any fleet is new."""
         bound = -sum(prices.get(a, 0.0) * gpus for a, gpus in self.limits.items())
         new = False
-        for claim, need, offers in zip(self.claims, self.needs, self.offers, strict=True):
+        for place, (claim, need) in enumerate(zip(self.claims, self.needs, strict=True)):
             fleet = cheapest(claim, need, prices)
             if fleet is not None:
                 bound += claim.cost(fleet, prices)
-                new = new or fleet not in offers
-                offers[fleet] = None
+                new = self._add(place, fleet) or new
         return bound, new
 
-    def _columns(self) -> list[tuple[int, Fleet]]:
-        return [(place, fleet) for place, offers in enumerate(self.offers) for fleet in offers]
+    def _mix(self) -> _Mix:
+        """The cheapest mix of the offers."""
+        columns = [_Column(i, fleet, usd) for i, offers in enumerate(self._offers) for fleet, usd in offers.items()]
+        rows, owners = self._used(columns), [column.place for column in columns]
+        overdrawn = range(len(columns), len(columns) + len(self.limits))
+        used = hstack([rows, -eye_array(len(self.limits))], format="csr")
+        one = csr_array(
+            (np.ones(len(columns)), (owners, range(len(columns)))), shape=(len(self.claims), overdrawn.stop)
+        )
+        cost = [column.usd for column in columns] + [OVERDRAWN_USD for _ in overdrawn]
+        limits = np.array(list(self.limits.values()), dtype=float)
+        result = linprog(cost, used, limits, one, np.ones(len(self.claims)), method="highs")
+        prices = dict(zip(self.limits, (max(0.0, -float(price)) for price in result.ineqlin.marginals), strict=True))
+        return _Mix(float(result.fun), prices)
 
-    def _used(self, columns: Sequence[tuple[int, Fleet]]) -> csr_array:
+    def _used(self, columns: Sequence[_Column]) -> csr_array:
         """GPUs by accelerator (rows, in the order of `limits`) and column."""
         rows = {accelerator: row for row, accelerator in enumerate(self.limits)}
         entries = [
             (rows[accelerator], at, gpus)
-            for at, (place, fleet) in enumerate(columns)
-            for accelerator, gpus in self.claims[place].gpus(fleet).items()
-            if accelerator in rows
+            for at, column in enumerate(columns)
+            for accelerator, gpus in self.claims[column.place].gpus(column.fleet).items()
+            if accelerator in rows and gpus
         ]
-        row, column, value = np.array(entries, dtype=int).reshape(-1, 3).T
-        return csr_array((value.astype(float), (row, column)), shape=(len(rows), len(columns)))
+        row, at, value = np.array(entries, dtype=int).reshape(-1, 3).T
+        return csr_array((value.astype(float), (row, at)), shape=(len(rows), len(columns)))
 
-    def _mix(self) -> tuple[float, dict[str, float]]:
-        """The cheapest mix of the offers, $/h, and the price of a GPU of each accelerator in it."""
-        columns = self._columns()
-        extra = np.eye(len(self.limits))
-        used = csr_array(np.hstack([self._used(columns).toarray(), -extra]))
-        one = csr_array(
-            (np.ones(len(columns)), ([place for place, _ in columns], range(len(columns)))),
-            shape=(len(self.claims), len(columns) + len(self.limits)),
-        )
-        cost = [self._usd(place, fleet) for place, fleet in columns] + [OVERDRAWN_USD] * len(self.limits)
-        limits = np.array(list(self.limits.values()), dtype=float)
-        result = linprog(cost, used, limits, one, np.ones(len(self.claims)), method="highs")
-        prices = dict(zip(self.limits, (max(0.0, -float(price)) for price in result.ineqlin.marginals), strict=True))
-        return float(result.fun), prices
-
-    def _pick(self) -> list[Fleet]:
-        """One offer, or an offer less a replica, for each claim."""
+    def _pick(self, mix: _Mix) -> list[Fleet]:
+        """One offer, or an offer less a replica, for each claim: of those that are best at the last prices."""
+        columns, model = [], Model()
         for place, claim in enumerate(self.claims):
-            for fleet in [*self.offers[place], claim.low]:
-                self.offers[place].update(dict.fromkeys([fleet, *_one_less(claim, fleet)]))
-        columns, model = self._columns(), Model()
-        for _ in columns:
-            model.column(0.0, 1.0, whole=True)
-        for place in range(len(self.claims)):
-            model.row({at: 1.0 for at, (owner, _) in enumerate(columns) if owner == place}, 1.0, 1.0)
+            for fleet in list(self._offers[place]):
+                for less in _one_less(claim, fleet):
+                    self._add(place, less)
+            offered = [_Column(place, fleet, usd) for fleet, usd in self._offers[place].items()]
+            ranked = sorted(offered, key=lambda c: c.usd + self._worth(c, mix.prices))[:SHORTLIST]
+            kept = [*ranked, *(c for c in offered if c.fleet == claim.low and c not in ranked)]
+            model.row({model.column(0.0, 1.0, whole=True): 1.0 for _ in kept}, 1.0, 1.0)
+            columns.extend(kept)
         used = self._used(columns)
         for row, limit in enumerate(self.limits.values()):
             cells = slice(used.indptr[row], used.indptr[row + 1])
             coefficients = dict(zip(used.indices[cells].tolist(), used.data[cells].tolist(), strict=True))
             model.row(coefficients, upper=float(limit))
-        usd = {at: self._usd(place, fleet) for at, (place, fleet) in enumerate(columns)}
-        values = model.minimise(usd, nodes=PICK_NODES)
+        values = model.minimise({at: column.usd for at, column in enumerate(columns)}, nodes=PICK_NODES)
         if values is None:
             return [claim.low for claim in self.claims]
-        chosen = {place: fleet for at, (place, fleet) in enumerate(columns) if values[at] > 0.5}
+        chosen = {column.place: column.fleet for at, column in enumerate(columns) if values[at] > 0.5}
         return [chosen[place] for place in range(len(self.claims))]
+
+    def _worth(self, column: _Column, prices: Mapping[str, float]) -> float:
+        used = self.claims[column.place].gpus(column.fleet)
+        return sum(prices.get(accelerator, 0.0) * gpus for accelerator, gpus in used.items())
 
     def _usd(self, place: int, fleet: Fleet) -> float:
         """$/h of a fleet and of what it does not carry."""
         claim = self.claims[place]
-        higher = len({c.priority for c in self.claims if c.priority < claim.priority})
         missing = claim.missing(fleet, self.needs[place])
-        price = SHORT_PRICE * claim.dearest * 10.0 ** min(higher, RANKS)
-        return claim.cost(fleet) + price * missing + ASLEEP_USD * claim.asleep(fleet)
+        asleep = ASLEEP_USD * claim.asleep(fleet)
+        if missing <= 0:
+            return claim.cost(fleet) + asleep
+        higher = len({c.priority for c in self.claims if c.priority < claim.priority})
+        return claim.cost(fleet) + asleep + SHORT_PRICE * claim.dearest * 10.0 ** min(higher, RANKS) * missing
 
 
 def _one_less(claim: Claim, fleet: Fleet) -> list[Fleet]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 
 from controlplane.domain.target import Role
 from controlplane.planning.allocation.claim import Claim, Fleet
@@ -13,17 +14,19 @@ def filled(claims: Sequence[Claim], fleets: Sequence[Fleet], limits: Mapping[str
     reach or nothing more fits: the highest priority first, then the least carried share over the weight."""
     grown = list(fleets)
     free = free_gpus(claims, grown, limits)
-    waiting = {i for i, claim in enumerate(claims) if not claim.fixed}
+    waiting = [_turn(claim, grown[i], i) for i, claim in enumerate(claims) if not claim.fixed]
+    heapify(waiting)
     while waiting:
-        place = min(waiting, key=lambda i: _turn(claims[i], grown[i], i))
-        step = _best_step(claims[place], grown[place], free)
+        *_, place = heappop(waiting)
+        claim = claims[place]
+        step = _best_step(claim, grown[place], free)
         if step is None:
-            waiting.discard(place)
             continue
-        for accelerator, gpus in claims[place].gpus(step).items():
+        for accelerator, gpus in claim.gpus(step).items():
             if accelerator in free:
                 free[accelerator] -= gpus
         grown[place] = tuple(n + more for n, more in zip(grown[place], step, strict=True))
+        heappush(waiting, _turn(claim, grown[place], place))
     return grown
 
 
@@ -48,6 +51,8 @@ def _best_step(claim: Claim, fleet: Fleet, free: Mapping[str, int]) -> Fleet | N
     now = claim.carried(fleet)
     missing = claim.missing(fleet, claim.reach)
     asleep = claim.asleep(fleet)
+    if missing <= 0 and not asleep:
+        return None
     best, best_score = None, (0.0, 0.0)
     for step in _steps(claim, fleet, free):
         after = tuple(n + more for n, more in zip(fleet, step, strict=True))

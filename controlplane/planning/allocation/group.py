@@ -1,8 +1,8 @@
 """Least-cost replicas per variant for all targets of a group.
 
 Each target is solved alone first: where what all want fits the inventory, that is the optimum. Where it does not, those
-that could use a short accelerator are solved together, with the rows of the short accelerators alone; if the answer
-overdraws another accelerator, that one joins them. So the program is never larger than the scarcity.
+that could use a short accelerator are solved together, with the rows of the short accelerators alone, which is the
+optimum too if it overdraws no other; else all that are limited are.
 """
 
 from __future__ import annotations
@@ -47,19 +47,25 @@ def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:
 
 def _fleets(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:
     alone = [_alone(claim) for claim in claims]
-    fleets, short = alone, _overdrawn(claims, alone, limits)
-    while short:
-        rivals = [i for i, claim in enumerate(claims) if _competes(claim, short)]
-        others = [i for i in range(len(claims)) if i not in set(rivals)]
-        left = free_gpus([claims[i] for i in others], [alone[i] for i in others], {a: limits[a] for a in sorted(short)})
-        together = _together([claims[i] for i in rivals], [alone[i] for i in rivals], left)
-        found = dict(zip(rivals, together, strict=True))
-        fleets = [found.get(i, fleet) for i, fleet in enumerate(alone)]
-        more = _overdrawn(claims, fleets, limits) - short
-        if not more:
-            break
-        short |= more
+    short = _overdrawn(claims, alone, limits)
+    if not short:
+        return alone
+    fleets = _shared(claims, alone, limits, short)
+    if _overdrawn(claims, fleets, limits):
+        return _shared(claims, alone, limits, set(limits))
     return fleets
+
+
+def _shared(claims: Sequence[Claim], alone: Sequence[Fleet], limits: Mapping[str, int], short: set[str]) -> list[Fleet]:
+    """Those that could use a `short` accelerator solved together, within what the others leave of it."""
+    rivals = [i for i, claim in enumerate(claims) if _competes(claim, short)]
+    if sum(len(claims[i].variants) for i in rivals) <= EXACT_COLUMNS:
+        short, rivals = set(limits), [i for i, claim in enumerate(claims) if _competes(claim, set(limits))]
+    others = [i for i in range(len(claims)) if i not in set(rivals)]
+    left = free_gpus([claims[i] for i in others], [alone[i] for i in others], {a: limits[a] for a in sorted(short)})
+    together = _together([claims[i] for i in rivals], [alone[i] for i in rivals], left)
+    found = dict(zip(rivals, together, strict=True))
+    return [found.get(i, fleet) for i, fleet in enumerate(alone)]
 
 
 def _overdrawn(claims: Sequence[Claim], fleets: Sequence[Fleet], limits: Mapping[str, int]) -> set[str]:

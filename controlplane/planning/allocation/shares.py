@@ -21,7 +21,9 @@ def share_out(program: Program, relaxed: bool = False) -> bool:
     program.allow_short([claim.reach for claim in claims])
     for priority in sorted({claim.priority for claim in claims}, reverse=True):
         members = [i for i, c in enumerate(claims) if c.priority == priority and not c.fixed and c.reach > 0]
-        if members and not (_raise_level(program, members, relaxed) and _carry_most(program, members, relaxed)):
+        if len(members) > 1 and not _raise_level(program, members, relaxed):
+            return False
+        if members and not _carry_most(program, members, relaxed):
             return False
     return True
 
