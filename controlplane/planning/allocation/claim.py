@@ -24,9 +24,9 @@ Fleet = tuple[int, ...]
 class Claim:
     """One target. Tuples are in the order of `variants`; `usd` and `start_usd` are $/h of a replica and of starting it.
 
-    `current` is what is wanted now, `keep` that within the bounds; `roles` the places of each role's variants; `wanted` is the demand in requests/s and `reachable`
-    what the bounds allow at most. A target that is `fixed` wants nothing and stays as it is. What has less of any
-    variant than `keep` must carry `down_margin` more.
+    `current` is what is wanted now, `keep` that within the bounds; `roles` the places of each role's variants; `wanted`
+    is the demand in requests/s and `reachable` what the bounds allow at most. A target that is `fixed` wants nothing
+    and stays as it is. What has less of any variant than `keep` must carry `down_margin` more.
     """
 
     key: str

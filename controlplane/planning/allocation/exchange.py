@@ -4,7 +4,7 @@
 Hundreds of targets hang together by a handful of rows, one per short accelerator. So each target alone offers its
 cheapest fleet at the GPUs' present prices, and a small linear program over the fleets offered so far mixes them and
 sets the prices anew. Its bound closes within a few rounds, and its answer is whole but for as many targets as there are
-accelerators; a last mixed-integer program picks one fleet for each.
+accelerators; a mixed-integer program picks one fleet for each of those.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, eye_array, hstack
 
 from controlplane.planning.allocation.claim import Claim, Fleet
 from controlplane.planning.allocation.cover import cheapest
-from controlplane.planning.allocation.filling import filled
+from controlplane.planning.allocation.filling import filled, free_gpus
 from controlplane.planning.allocation.model import Model
 from controlplane.planning.allocation.program import ASLEEP_USD
 
@@ -30,12 +30,19 @@ CLOSE = 2e-3
 OVERDRAWN_USD = 1000.0
 """$/h of a GPU that is not there, while the fleets offered so far cannot do without."""
 SHORT_PRICE = 30.0
-"""Price of a request/s that is not carried, in multiples of the dearest way to carry it; ten times that per rank of
-priority. Less would leave it uncarried for cost's sake, much more would drown the costs in the solver's gap."""
-RANKS = 3
-"""Ranks of priority that are told apart by price; below, the fair shares still hold."""
-PICK_NODES = 200
-"""Nodes of the last program, whose relaxation is nearly whole already."""
+"""Price of a request/s that is not carried, in multiples of the dearest way to carry it. Less would leave it uncarried
+for cost's sake, much more would drown the costs in the solver's tolerances."""
+RANK_PRICE = 100.0
+"""How much dearer it is per rank of priority: more than the steepest price of what one replica of the rank below it
+carries."""
+RANKS = 2
+"""Ranks of priority that are told apart by price; above, the fair shares still hold, but for a replica."""
+STEEPNESS = 10.0
+"""By how much dearer the last request/s missed is than the first, so that none loses all for the others' last bit."""
+PICK_GAP = 1e-4
+"""Relative gap of the last choice, in which the prices of what is missed may be far above the costs."""
+WHOLE = 1.0 - 1e-6
+"""Share of a mix that is all of it, but for the solver's tolerance."""
 SHORTLIST = 12
 """Fleets of a target among which the last program picks; the mix uses two at most."""
 
@@ -46,6 +53,8 @@ class _Mix:
 
     usd: float
     prices: Mapping[str, float]
+    shares: tuple[float, ...]
+    """Of each column, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +85,14 @@ class Exchange:
             self._add(place, claim.low)
             self._add(place, start[place])
         self.bound_usd, _ = self._ask({})
-        mix = self._mix()
+        mix = self._mix(self._columns())
         for _ in range(ROUNDS if self.limits else 0):
             bound, new = self._ask(mix.prices)
             self.bound_usd = max(self.bound_usd, bound)
             if not new or mix.usd - self.bound_usd <= CLOSE * abs(mix.usd):
                 break
-            mix = self._mix()
-        return filled(self.claims, self._pick(mix), self.limits)
+            mix = self._mix(self._columns())
+        return filled(self.claims, self._pick(mix.prices), self.limits)
 
     def _add(self, place: int, fleet: Fleet) -> bool:
         """Whether the offer is new."""
@@ -103,12 +112,11 @@ class Exchange:
                 new = self._add(place, fleet) or new
         return bound, new
 
-    def _mix(self) -> _Mix:
-        """The cheapest mix of the offers."""
-        columns = [_Column(i, fleet, usd) for i, offers in enumerate(self._offers) for fleet, usd in offers.items()]
-        rows, owners = self._used(columns), [column.place for column in columns]
+    def _mix(self, columns: Sequence[_Column]) -> _Mix:
+        """The cheapest mix of these columns, of which every claim has one."""
+        owners = [column.place for column in columns]
         overdrawn = range(len(columns), len(columns) + len(self.limits))
-        used = hstack([rows, -eye_array(len(self.limits))], format="csr")
+        used = hstack([self._used(columns), -eye_array(len(self.limits))], format="csr")
         one = csr_array(
             (np.ones(len(columns)), (owners, range(len(columns)))), shape=(len(self.claims), overdrawn.stop)
         )
@@ -116,7 +124,10 @@ class Exchange:
         limits = np.array(list(self.limits.values()), dtype=float)
         result = linprog(cost, used, limits, one, np.ones(len(self.claims)), method="highs")
         prices = dict(zip(self.limits, (max(0.0, -float(price)) for price in result.ineqlin.marginals), strict=True))
-        return _Mix(float(result.fun), prices)
+        return _Mix(float(result.fun), prices, tuple(float(share) for share in result.x[: len(columns)]))
+
+    def _columns(self) -> list[_Column]:
+        return [_Column(i, fleet, usd) for i, offers in enumerate(self._offers) for fleet, usd in offers.items()]
 
     def _used(self, columns: Sequence[_Column]) -> csr_array:
         """GPUs by accelerator (rows, in the order of `limits`) and column."""
@@ -130,28 +141,42 @@ class Exchange:
         row, at, value = np.array(entries, dtype=int).reshape(-1, 3).T
         return csr_array((value.astype(float), (row, at)), shape=(len(rows), len(columns)))
 
-    def _pick(self, mix: _Mix) -> list[Fleet]:
-        """One offer, or an offer less a replica, for each claim: of those that are best at the last prices."""
-        columns, model = [], Model()
-        for place, claim in enumerate(self.claims):
-            for fleet in list(self._offers[place]):
-                for less in _one_less(claim, fleet):
-                    self._add(place, less)
-            offered = [_Column(place, fleet, usd) for fleet, usd in self._offers[place].items()]
-            ranked = sorted(offered, key=lambda c: c.usd + self._worth(c, mix.prices))[:SHORTLIST]
-            kept = [*ranked, *(c for c in offered if c.fleet == claim.low and c not in ranked)]
-            model.row({model.column(0.0, 1.0, whole=True): 1.0 for _ in kept}, 1.0, 1.0)
-            columns.extend(kept)
-        used = self._used(columns)
-        for row, limit in enumerate(self.limits.values()):
-            cells = slice(used.indptr[row], used.indptr[row + 1])
-            coefficients = dict(zip(used.indices[cells].tolist(), used.data[cells].tolist(), strict=True))
-            model.row(coefficients, upper=float(limit))
-        values = model.minimise({at: column.usd for at, column in enumerate(columns)}, nodes=PICK_NODES)
-        if values is None:
-            return [claim.low for claim in self.claims]
-        chosen = {column.place: column.fleet for at, column in enumerate(columns) if values[at] > 0.5}
+    def _pick(self, prices: Mapping[str, float]) -> list[Fleet]:
+        """One fleet for each claim: what the last mix has whole, and for the few that it mixes a choice of theirs."""
+        shortlist = [column for place in range(len(self.claims)) for column in self._shortlist(place, prices)]
+        mix = self._mix(shortlist)
+        chosen = {c.place: c.fleet for c, share in zip(shortlist, mix.shares, strict=True) if share > WHOLE}
+        places = sorted(chosen)
+        left = free_gpus([self.claims[i] for i in places], [chosen[i] for i in places], self.limits)
+        mixed = [column for column in shortlist if column.place not in chosen]
+        chosen.update(self._choose(mixed, left))
         return [chosen[place] for place in range(len(self.claims))]
+
+    def _shortlist(self, place: int, prices: Mapping[str, float]) -> list[_Column]:
+        """A claim's offers, and those less a replica for where no whole one fits, that are best at these prices."""
+        claim = self.claims[place]
+        for fleet in list(self._offers[place]):
+            for less in _one_less(claim, fleet):
+                self._add(place, less)
+        offered = [_Column(place, fleet, usd) for fleet, usd in self._offers[place].items()]
+        ranked = sorted(offered, key=lambda column: column.usd + self._worth(column, prices))[:SHORTLIST]
+        return [*ranked, *(c for c in offered if c.fleet == claim.low and c not in ranked)]
+
+    def _choose(self, columns: Sequence[_Column], limits: Mapping[str, int]) -> dict[int, Fleet]:
+        """One of each place's columns within `limits`, at the least cost in sum."""
+        model = Model()
+        for _ in columns:
+            model.column(0.0, 1.0, whole=True)
+        for place in sorted({column.place for column in columns}):
+            model.row({at: 1.0 for at, column in enumerate(columns) if column.place == place}, 1.0, 1.0)
+        gpus = [self.claims[column.place].gpus(column.fleet) for column in columns]
+        for accelerator, limit in limits.items():
+            model.row({at: float(used.get(accelerator, 0)) for at, used in enumerate(gpus)}, upper=float(limit))
+        usd = {at: column.usd for at, column in enumerate(columns)}
+        values = model.minimise(usd, gap=PICK_GAP) if columns else None
+        if values is None:
+            return {column.place: self.claims[column.place].low for column in columns}
+        return {column.place: column.fleet for at, column in enumerate(columns) if values[at] > 0.5}
 
     def _worth(self, column: _Column, prices: Mapping[str, float]) -> float:
         used = self.claims[column.place].gpus(column.fleet)
@@ -165,7 +190,8 @@ class Exchange:
         if missing <= 0:
             return claim.cost(fleet) + asleep
         higher = len({c.priority for c in self.claims if c.priority < claim.priority})
-        return claim.cost(fleet) + asleep + SHORT_PRICE * claim.dearest * 10.0 ** min(higher, RANKS) * missing
+        price = SHORT_PRICE * claim.dearest * RANK_PRICE ** min(higher, RANKS)
+        return claim.cost(fleet) + asleep + price * missing * (1.0 + STEEPNESS * missing / self.needs[place])
 
 
 def _one_less(claim: Claim, fleet: Fleet) -> list[Fleet]:

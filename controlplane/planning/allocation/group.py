@@ -23,7 +23,7 @@ from controlplane.planning.allocation.words import alternatives, binding
 DOWN_MARGIN = 0.15
 """A smaller fleet must carry so much more than the demand: the relative error of a minute's rate at a few requests/s. A
 replica given up for less would be started again, and pay its cold start, within minutes."""
-EXACT_COLUMNS = 64
+EXACT_COLUMNS = 48
 """Variants up to which competing targets are one mixed-integer program; above, accelerators are given prices, which is
 as good where targets are many and hundreds of times faster."""
 
@@ -46,23 +46,13 @@ def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:
 
 
 def _fleets(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:
+    """Those that could use any limited accelerator together, where what each wants alone does not fit."""
     alone = [_alone(claim) for claim in claims]
-    short = _overdrawn(claims, alone, limits)
-    if not short:
+    if not _overdrawn(claims, alone, limits):
         return alone
-    fleets = _shared(claims, alone, limits, short)
-    if _overdrawn(claims, fleets, limits):
-        return _shared(claims, alone, limits, set(limits))
-    return fleets
-
-
-def _shared(claims: Sequence[Claim], alone: Sequence[Fleet], limits: Mapping[str, int], short: set[str]) -> list[Fleet]:
-    """Those that could use a `short` accelerator solved together, within what the others leave of it."""
-    rivals = [i for i, claim in enumerate(claims) if _competes(claim, short)]
-    if sum(len(claims[i].variants) for i in rivals) <= EXACT_COLUMNS:
-        short, rivals = set(limits), [i for i, claim in enumerate(claims) if _competes(claim, set(limits))]
-    others = [i for i in range(len(claims)) if i not in set(rivals)]
-    left = free_gpus([claims[i] for i in others], [alone[i] for i in others], {a: limits[a] for a in sorted(short)})
+    rivals = [i for i, claim in enumerate(claims) if _competes(claim, limits)]
+    others = sorted(set(range(len(claims))) - set(rivals))
+    left = free_gpus([claims[i] for i in others], [alone[i] for i in others], limits)
     together = _together([claims[i] for i in rivals], [alone[i] for i in rivals], left)
     found = dict(zip(rivals, together, strict=True))
     return [found.get(i, fleet) for i, fleet in enumerate(alone)]
@@ -72,9 +62,9 @@ def _overdrawn(claims: Sequence[Claim], fleets: Sequence[Fleet], limits: Mapping
     return {accelerator for accelerator, gpus in free_gpus(claims, fleets, limits).items() if gpus < 0}
 
 
-def _competes(claim: Claim, short: set[str]) -> bool:
+def _competes(claim: Claim, limits: Mapping[str, int]) -> bool:
     bounds = zip(claim.variants, claim.low, claim.high, strict=True)
-    return any(v.accelerator in short and high > low for v, low, high in bounds)
+    return any(v.accelerator in limits and high > low for v, low, high in bounds)
 
 
 def _alone(claim: Claim) -> Fleet:

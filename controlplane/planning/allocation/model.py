@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 GAP = 5e-3
 """Relative gap at which the solver stops: half of the one in a hundred that a plan may cost too much."""
-NODE_LIMIT = 2_000
+NODE_LIMIT = 500
 """Branch-and-bound nodes; groups of dozens of variants need a few hundred at most."""
 
 
