@@ -139,6 +139,7 @@ def main() -> None:
     report("200 targets x 8, three GPUs short", [(asks, scarce(asks, 0.6, 3.0)) for asks in groups])
     report("200 targets x 8, all short", [(asks, scarce(asks, 0.7, 0.5)) for asks in groups])
     report("8 targets x 8, three GPUs short", [(a, scarce(a, 0.6, 2.0)) for a in (group(s, 8) for s in range(20))])
+    report("25 targets x 8, three GPUs short", [(a, scarce(a, 0.6, 2.0)) for a in (group(s, 25) for s in range(10))])
 
 
 if __name__ == "__main__":

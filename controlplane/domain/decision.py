@@ -156,6 +156,8 @@ class Plan:
     alternatives: tuple[Alternative, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     """Share of all requests that each variant's replicas together are taken to get; see `Routing`."""
+    reclaim_loss_rps: float = 0.0
+    """Requests/s that are no longer carried when the Spot variant that carries most is reclaimed."""
 
 
 class Verdict(StrEnum):

@@ -79,6 +79,15 @@ class Claim:
             found.extend(([i], places, self.max_pool_share) for i in spot)
         return [(pool, places, share) for pool, places, share in found if pool and share < 1.0]
 
+    def reclaim_loss(self, fleet: Sequence[int]) -> float:
+        """Requests/s that are no longer carried when the Spot variant that carries most is reclaimed."""
+        left = [
+            self.carried([0 if at == place else n for at, n in enumerate(fleet)])
+            for place, variant in enumerate(self.variants)
+            if variant.capacity_type is CapacityType.SPOT and fleet[place]
+        ]
+        return max((self.carried(fleet) - rest for rest in left), default=0.0)
+
     def places(self, *roles: Role) -> list[int]:
         """Places of the variants of these roles."""
         return [i for role in roles for i in self.roles[role]]

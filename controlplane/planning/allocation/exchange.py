@@ -17,9 +17,9 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, hstack
 
+from controlplane.planning.allocation.alone import best_alone
 from controlplane.planning.allocation.claim import Claim, Fleet
-from controlplane.planning.allocation.cover import cheapest
-from controlplane.planning.allocation.filling import filled, free_gpus
+from controlplane.planning.allocation.filling import free_gpus, polished
 from controlplane.planning.allocation.model import Model
 from controlplane.planning.allocation.program import ASLEEP_USD
 
@@ -39,8 +39,12 @@ RANKS = 2
 """Ranks of priority that are told apart by price; above, the fair shares still hold, but for a replica."""
 STEEPNESS = 10.0
 """By how much dearer the last request/s missed is than the first, so that none loses all for the others' last bit."""
+PARTS = (0.9, 0.75, 0.5, 0.25)
+"""Shares of what is needed that a target may be left with, where GPUs are short."""
 PICK_GAP = 1e-4
 """Relative gap of the last choice, in which the prices of what is missed may be far above the costs."""
+FEW = 400
+"""Columns up to which one is chosen for every claim, and not only for those that the last mix does not settle."""
 WHOLE = 1.0 - 1e-6
 """Share of a mix that is all of it, but for the solver's tolerance."""
 SHORTLIST = 12
@@ -74,7 +78,7 @@ class Exchange:
     needs: Sequence[float]
     limits: Mapping[str, int]
     bound_usd: float = -math.inf
-    """No fleets that carry `needs` within `limits` cost less, $/h; `cheapest`'s own gap apart."""
+    """No fleets that carry `needs` within `limits` cost less, $/h; `best_alone`'s own gap apart."""
     _offers: list[dict[Fleet, float]] = field(default_factory=list)
     """Fleets by claim, in the order in which they were offered, and what each costs, $/h."""
 
@@ -92,7 +96,7 @@ class Exchange:
             if not new or mix.usd - self.bound_usd <= CLOSE * abs(mix.usd):
                 break
             mix = self._mix(self._columns())
-        return filled(self.claims, self._pick(mix.prices), self.limits)
+        return polished(self.claims, self._pick(mix.prices), self.limits)
 
     def _add(self, place: int, fleet: Fleet) -> bool:
         """Whether the offer is new."""
@@ -106,7 +110,7 @@ class Exchange:
         bound = -sum(prices.get(a, 0.0) * gpus for a, gpus in self.limits.items())
         new = False
         for place, (claim, need) in enumerate(zip(self.claims, self.needs, strict=True)):
-            fleet = cheapest(claim, need, prices)
+            fleet = best_alone(claim, need, prices)
             if fleet is not None:
                 bound += claim.cost(fleet, prices)
                 new = self._add(place, fleet) or new
@@ -145,11 +149,14 @@ class Exchange:
         """One fleet for each claim: what the last mix has whole, and for the few that it mixes a choice of theirs."""
         shortlist = [column for place in range(len(self.claims)) for column in self._shortlist(place, prices)]
         mix = self._mix(shortlist)
-        chosen = {c.place: c.fleet for c, share in zip(shortlist, mix.shares, strict=True) if share > WHOLE}
+        few = len(shortlist) <= FEW
+        chosen = {} if few else {c.place: c.fleet for c, s in zip(shortlist, mix.shares, strict=True) if s > WHOLE}
         places = sorted(chosen)
         left = free_gpus([self.claims[i] for i in places], [chosen[i] for i in places], self.limits)
-        mixed = [column for column in shortlist if column.place not in chosen]
-        chosen.update(self._choose(mixed, left))
+        mixed = sorted(set(range(len(self.claims))) - set(places))
+        for place in mixed:
+            self._offer_parts(place, prices)
+        chosen.update(self._choose([column for column in self._columns() if column.place in set(mixed)], left))
         return [chosen[place] for place in range(len(self.claims))]
 
     def _shortlist(self, place: int, prices: Mapping[str, float]) -> list[_Column]:
@@ -161,6 +168,13 @@ class Exchange:
         offered = [_Column(place, fleet, usd) for fleet, usd in self._offers[place].items()]
         ranked = sorted(offered, key=lambda column: column.usd + self._worth(column, prices))[:SHORTLIST]
         return [*ranked, *(c for c in offered if c.fleet == claim.low and c not in ranked)]
+
+    def _offer_parts(self, place: int, prices: Mapping[str, float]) -> None:
+        """Fleets that carry part of what is needed, for where no whole one fits."""
+        for part in PARTS:
+            fleet = best_alone(self.claims[place], self.needs[place] * part, prices)
+            if fleet is not None:
+                self._add(place, fleet)
 
     def _choose(self, columns: Sequence[_Column], limits: Mapping[str, int]) -> dict[int, Fleet]:
         """One of each place's columns within `limits`, at the least cost in sum."""
@@ -196,8 +210,9 @@ class Exchange:
 
 def _one_less(claim: Claim, fleet: Fleet) -> list[Fleet]:
     """The fleets with one replica less of one variant: what is picked where no whole offer fits."""
-    return [
+    found = [
         tuple(n - (at == place) for at, n in enumerate(fleet))
         for place in range(len(fleet))
         if fleet[place] > claim.low[place]
     ]
+    return [less for less in found if claim.spot_allowed(less)]

@@ -30,6 +30,26 @@ def filled(claims: Sequence[Claim], fleets: Sequence[Fleet], limits: Mapping[str
     return grown
 
 
+def polished(claims: Sequence[Claim], fleets: Sequence[Fleet], limits: Mapping[str, int]) -> list[Fleet]:
+    """`fleets` filled up, and again with what the first filling has made needless."""
+    first = filled(claims, fleets, limits)
+    return filled(claims, [_trimmed(claim, fleet) for claim, fleet in zip(claims, first, strict=True)], limits)
+
+
+def _trimmed(claim: Claim, fleet: Fleet) -> Fleet:
+    """Without the replicas, the dearest first, that are not needed to carry what is within reach."""
+    if claim.fixed or claim.missing(fleet, claim.reach) > 0:
+        return fleet
+    for place in sorted(range(len(fleet)), key=lambda i: (-claim.usd[i], i)):
+        while fleet[place] > claim.low[place]:
+            less = tuple(n - (at == place) for at, n in enumerate(fleet))
+            worse = claim.missing(less, claim.reach) > 0 or claim.asleep(less) > claim.asleep(fleet)
+            if worse or not claim.spot_allowed(less):
+                break
+            fleet = less
+    return fleet
+
+
 def free_gpus(claims: Sequence[Claim], fleets: Sequence[Fleet], limits: Mapping[str, int]) -> dict[str, int]:
     """GPUs that are left of `limits`; below nought where more is used."""
     free = dict(limits)
@@ -60,7 +80,7 @@ def _best_step(claim: Claim, fleet: Fleet, free: Mapping[str, int]) -> Fleet | N
         gain = min(claim.carried(after) - now, missing) if missing > 0 else 0.0
         usd = max(claim.cost(after) - claim.cost(fleet), 1e-9)
         score = (woken / usd, gain / usd)
-        if max(score) > 0 and gain >= 0 and score > best_score:
+        if max(score) > 0 and gain >= 0 and score > best_score and claim.spot_allowed(after):
             best, best_score = step, score
     return best
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from controlplane.domain.decision import Plan
 from controlplane.domain.observation import Inventory
+from controlplane.planning.allocation.alone import best_alone
 from controlplane.planning.allocation.ask import Ask, carried, fleet_usd, routing_weights
 from controlplane.planning.allocation.claim import Claim, Fleet, claim_of
-from controlplane.planning.allocation.cover import cheapest
 from controlplane.planning.allocation.exchange import Exchange
-from controlplane.planning.allocation.filling import filled, free_gpus
+from controlplane.planning.allocation.filling import free_gpus, polished
 from controlplane.planning.allocation.program import Program
 from controlplane.planning.allocation.shares import share_out
 from controlplane.planning.allocation.words import alternatives, binding
@@ -23,7 +23,7 @@ from controlplane.planning.allocation.words import alternatives, binding
 DOWN_MARGIN = 0.15
 """A smaller fleet must carry so much more than the demand: the relative error of a minute's rate at a few requests/s. A
 replica given up for less would be started again, and pay its cold start, within minutes."""
-EXACT_COLUMNS = 48
+EXACT_COLUMNS = 64
 """Variants up to which competing targets are one mixed-integer program; above, accelerators are given prices, which is
 as good where targets are many and hundreds of times faster."""
 
@@ -69,15 +69,13 @@ def _competes(claim: Claim, limits: Mapping[str, int]) -> bool:
 
 def _alone(claim: Claim) -> Fleet:
     """The best fleet of a target that has all accelerators to itself."""
-    fleet = cheapest(claim, claim.reach)
-    if fleet is None or not claim.spot_allowed(fleet):
-        return _exact([claim], {})[0]
-    return fleet
+    fleet = best_alone(claim, claim.reach)
+    return _exact([claim], {})[0] if fleet is None else fleet
 
 
 def _together(claims: Sequence[Claim], alone: Sequence[Fleet], limits: Mapping[str, int]) -> list[Fleet]:
     """The best fleets of targets that compete for `limits` GPUs by accelerator."""
-    if sum(len(claim.variants) for claim in claims) <= EXACT_COLUMNS or any(claim.limits_spot for claim in claims):
+    if sum(len(claim.variants) for claim in claims) <= EXACT_COLUMNS:
         return _exact(claims, limits)
     program = Program(claims, limits)
     program.allow_short([0.0 for _ in claims])
@@ -100,7 +98,7 @@ def _exact(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:
     if values is None and share_out(program):
         values = program.model.minimise(program.cost)
     if values is None:  # The node limit came first: a feasible answer is better than none.
-        return filled(claims, [claim.low for claim in claims], limits)
+        return polished(claims, [claim.low for claim in claims], limits)
     return program.fleets(values)
 
 
@@ -123,4 +121,5 @@ def _plan(ask: Ask, claim: Claim, fleet: Fleet, free: Mapping[str, int], invento
         binding="" if feasible else binding(ask, replicas, free, inventory),
         alternatives=alternatives(ask, cost, replicas, claim.down_margin) if feasible else (),
         weights=routing_weights(target.variants, replicas, ask.rate, routing),
+        reclaim_loss_rps=claim.reclaim_loss(fleet),
     )

@@ -24,10 +24,12 @@ ASLEEP_USD = 1000.0
 
 @dataclass(slots=True)
 class Program:
-    """Targets and the GPUs that they may use together, by accelerator; one that is absent is not limited."""
+    """Targets and the GPUs that they may use together, by accelerator; one that is absent is not limited. `prices` are
+    $/h that a GPU of an accelerator is worth to others."""
 
     claims: Sequence[Claim]
     limits: Mapping[str, int]
+    prices: Mapping[str, float] = field(default_factory=dict)
     model: Model = field(default_factory=Model)
     cost: dict[int, float] = field(default_factory=dict)
     short: list[int] = field(default_factory=list)
@@ -58,11 +60,13 @@ class Program:
 
     def _variant(self, claim: Claim, place: int) -> int:
         low, high, current = claim.low[place], claim.high[place], claim.current[place]
+        variant = claim.variants[place]
+        usd = claim.usd[place] + variant.gpus_per_replica * self.prices.get(variant.accelerator, 0.0)
         replicas = self.model.column(low, high, whole=True)
         if current <= low:
-            self.cost[replicas] = claim.usd[place] + claim.start_usd[place]
+            self.cost[replicas] = usd + claim.start_usd[place]
             return replicas
-        self.cost[replicas] = claim.usd[place]
+        self.cost[replicas] = usd
         if high > current:
             up = self.model.column(0.0, high - current)
             self.cost[up] = claim.start_usd[place]
