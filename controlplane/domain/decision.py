@@ -115,6 +115,14 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class DemandScenario:
+    """A load that may come, requests/s, and how likely it is; a forecast's quantiles as steps of its distribution."""
+
+    requests_per_s: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """What is planned for: requests/s with the backlog's share, and whose word it is."""
 
@@ -130,6 +138,9 @@ class Demand:
     cached_share: float
     source: str
     """`forecast:<name>` or `reactive`."""
+    scenarios: tuple[DemandScenario, ...] = ()
+    """What may come beside `requests_per_s`, which is carried in any case: the rest is carried as far as what a miss
+    costs, times how likely it is, pays for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class _Slo(_Part):
     ttft_seconds: float = Field(gt=0, allow_inf_nan=False)
     tpot_seconds: float = Field(gt=0, allow_inf_nan=False)
     attainment: float = Field(default=0.99, gt=0, le=1)
+    miss_price_per_request: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class _ScalingPolicy(_Part):
@@ -262,6 +263,7 @@ def _policy(spec: _Spec) -> Policy:
         routing=spec.routing,
         max_spot_share=spec.capacity.max_spot_share,
         max_pool_share=spec.capacity.max_pool_share,
+        miss_usd_per_request=spec.slo.miss_price_per_request,
         max_surge=spec.capacity.max_surge,
     )
 

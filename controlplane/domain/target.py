@@ -175,6 +175,8 @@ class Policy:
     """The largest share of a role's capacity that may be Spot."""
     max_pool_share: float = 1.0
     """The largest share of a role's capacity that one Spot variant may have: what one reclaim can take."""
+    miss_usd_per_request: float | None = None
+    """What a request that misses its SLO costs; None: what makes `forecast_quantile` the best quantile to provide."""
     max_surge: int | None = None
     """The most replicas that one decision may add to a variant; None: no limit of its own."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from controlplane.domain.decision import Capacity, CapacityBound, Demand, Plan
+from controlplane.domain.decision import Capacity, CapacityBound, Demand, DemandScenario, Plan
 from controlplane.domain.target import CapacityType, Mode, Policy, Role, Routing, ScaleTargetRef, Slo, Variant
 from controlplane.planning.allocation import Ask
 from tests.builders import make_inputs, make_observation, make_target
@@ -42,9 +42,10 @@ def make_ask(
     rps: float,
     name: str = "chat",
     stocked_out_until_s: Mapping[str, float] | None = None,
+    scenarios: Sequence[tuple[float, float]] = (),
     **policy: int | float | Routing | None,
 ) -> Ask:
-    """One target of these kinds; `policy` are fields of `Policy`."""
+    """One target of these kinds; `scenarios` are requests/s and probabilities, `policy` are fields of `Policy`."""
     variants = tuple(
         Variant(
             k.name,
@@ -62,7 +63,8 @@ def make_ask(
     target = make_target(variants, Policy(Mode.LIVE, Slo(2.0, 0.1), **policy), name=name)  # type: ignore[arg-type]
     observation = make_observation(target, rps, {k.name: k.now for k in kinds})
     capacities = tuple(Capacity(k.name, k.rate, CapacityBound.TPOT, 1.0) for k in kinds)
-    return Ask(make_inputs(target, observation), make_demand(rps), capacities, stocked_out_until_s or {})
+    demand = replace(make_demand(rps), scenarios=tuple(DemandScenario(*s) for s in scenarios))
+    return Ask(make_inputs(target, observation), demand, capacities, stocked_out_until_s or {})
 
 
 def usd(kinds: Sequence[Kind], fleet: Sequence[int]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from controlplane.domain.decision import Demand
 from controlplane.domain.target import CapacityType, Role, Routing, Variant
 from controlplane.planning.allocation.ask import Ask
 from controlplane.planning.cold_starts import default_cold_start
@@ -48,6 +49,8 @@ class Claim:
     weight: float = 1.0
     max_spot_share: float = 1.0
     max_pool_share: float = 1.0
+    risk: tuple[tuple[float, float], ...] = ()
+    """Loads that may come, requests/s, and what a request/s of each that is not carried costs in expectation, $/h."""
 
     @property
     def reach(self) -> float:
@@ -98,7 +101,16 @@ class Claim:
         return pools[Role.BOTH] + min(pools[Role.PREFILL], pools[Role.DECODE])
 
     def cost(self, fleet: Sequence[int], prices: Mapping[str, float] | None = None) -> float:
-        """$/h of a fleet and of starting what does not run yet, with what each GPU is worth to the group."""
+        """$/h of a fleet, of starting what does not run yet, and of what is likely to be missed (the newsvendor's cost:
+        Arrow, Harris & Marschak, *Econometrica* 1951), with what each GPU is worth to the group."""
+        own = self.spent(fleet, prices)
+        if self.risk:
+            served = self.carried(fleet)
+            own += sum(usd * max(0.0, rps - served) for rps, usd in self.risk)
+        return own
+
+    def spent(self, fleet: Sequence[int], prices: Mapping[str, float] | None = None) -> float:
+        """`cost` without what is likely to be missed."""
         paid = zip(fleet, self.current, self.usd, self.start_usd, strict=True)
         own = sum(n * usd + max(0, n - now) * start for n, now, usd, start in paid)
         return own + sum((prices or {}).get(a, 0.0) * gpus for a, gpus in self.gpus(fleet).items())
@@ -188,7 +200,20 @@ def claim_of(ask: Ask, down_margin: float) -> Claim:
         weight=policy.weight,
         max_spot_share=policy.max_spot_share,
         max_pool_share=policy.max_pool_share,
+        risk=() if ask.demand is None else _risk(ask, ask.demand),
     )
+
+
+def _risk(ask: Ask, demand: Demand) -> tuple[tuple[float, float], ...]:
+    """The scenarios and what a request/s missed in each costs. A price p beside a cost c of a request/s makes the
+    quantile 1 - c/p the best; without a price, p is that of the policy's quantile."""
+    policy = ask.inputs.target.policy
+    ratios = [v.usd_per_replica_hour / ask.rate(v) for v in ask.inputs.target.variants if ask.rate(v) > 0]
+    if policy.miss_usd_per_request is not None:
+        usd = policy.miss_usd_per_request * SECONDS_PER_HOUR
+    else:
+        usd = min(ratios, default=0.0) / (1.0 - policy.forecast_quantile)
+    return tuple((s.requests_per_s, s.probability * usd) for s in demand.scenarios)
 
 
 def reachable(

@@ -41,20 +41,44 @@ _Levels = list[tuple[list[_Item], float]]
 def cheapest(claim: Claim, wanted: float, prices: Mapping[str, float] | None = None) -> Fleet | None:
     """The least-cost fleet that carries `wanted` requests/s and, where it shrinks, the margin more; None where none
     does. `prices` are $/h that a GPU of an accelerator is worth to others. Spot limits are not looked at.
+
+    Where more may come, the fleets for each load that may, and those less a replica, are weighed by what they miss.
     """
     if claim.fixed:
         return claim.low
+    first = _cheapest(claim, wanted, prices or {})
+    if first is None or not claim.risk:
+        return first
+    found = [first]
+    for level in sorted({min(rps, claim.reachable) for rps, _ in claim.risk if rps > wanted}):
+        more = _cheapest(claim, level, prices or {})
+        if more is not None:
+            found.extend([more, *(less for less in one_less(claim, more) if claim.missing(less, wanted) <= 0)])
+    awake = min(claim.asleep(fleet) for fleet in found)
+    return min((fleet for fleet in found if claim.asleep(fleet) == awake), key=lambda fleet: claim.cost(fleet, prices))
+
+
+def one_less(claim: Claim, fleet: Fleet) -> list[Fleet]:
+    """The fleets with one replica less of one variant, within the lower bounds."""
+    return [
+        tuple(n - (at == place) for at, n in enumerate(fleet))
+        for place in range(len(fleet))
+        if fleet[place] > claim.low[place]
+    ]
+
+
+def _cheapest(claim: Claim, wanted: float, prices: Mapping[str, float]) -> Fleet | None:
     keep, low = _awake(claim, claim.keep), _awake(claim, claim.low)
     fleet = [0] * len(low)
     for part in claim.parts:
-        options = [_grown(claim, part, keep, wanted, prices or {})]
+        options = [_grown(claim, part, keep, wanted, prices)]
         if keep != low:
-            options.append(_grown(claim, part, low, claim.padded(wanted), prices or {}))
+            options.append(_grown(claim, part, low, claim.padded(wanted), prices))
         found = [option for option in options if option is not None]
         if not found:
             return None
-        # The first of equals: what runs is kept.
-        best = min(found, key=lambda option: claim.cost(option, prices))
+        # The first of equals: what runs is kept. What may be missed is weighed by `cheapest`, not here.
+        best = min(found, key=lambda option: claim.spent(option, prices))
         for place in claim.places(*part):
             fleet[place] = best[place]
     return tuple(fleet)

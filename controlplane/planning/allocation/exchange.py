@@ -19,6 +19,7 @@ from scipy.sparse import csr_array, eye_array, hstack
 
 from controlplane.planning.allocation.alone import best_alone
 from controlplane.planning.allocation.claim import Claim, Fleet
+from controlplane.planning.allocation.cover import one_less
 from controlplane.planning.allocation.filling import free_gpus, polished
 from controlplane.planning.allocation.model import Model
 from controlplane.planning.allocation.program import ASLEEP_USD
@@ -163,8 +164,9 @@ class Exchange:
         """A claim's offers, and those less a replica for where no whole one fits, that are best at these prices."""
         claim = self.claims[place]
         for fleet in list(self._offers[place]):
-            for less in _one_less(claim, fleet):
-                self._add(place, less)
+            for less in one_less(claim, fleet):
+                if claim.spot_allowed(less):
+                    self._add(place, less)
         offered = [_Column(place, fleet, usd) for fleet, usd in self._offers[place].items()]
         ranked = sorted(offered, key=lambda column: column.usd + self._worth(column, prices))[:SHORTLIST]
         return [*ranked, *(c for c in offered if c.fleet == claim.low and c not in ranked)]
@@ -206,13 +208,3 @@ class Exchange:
         higher = len({c.priority for c in self.claims if c.priority < claim.priority})
         price = SHORT_PRICE * claim.dearest * RANK_PRICE ** min(higher, RANKS)
         return claim.cost(fleet) + asleep + price * missing * (1.0 + STEEPNESS * missing / self.needs[place])
-
-
-def _one_less(claim: Claim, fleet: Fleet) -> list[Fleet]:
-    """The fleets with one replica less of one variant: what is picked where no whole offer fits."""
-    found = [
-        tuple(n - (at == place) for at, n in enumerate(fleet))
-        for place in range(len(fleet))
-        if fleet[place] > claim.low[place]
-    ]
-    return [less for less in found if claim.spot_allowed(less)]

@@ -2,8 +2,8 @@
 
 Columns per variant: replicas `n`; where some run, `up >= n - current`, which pays for the cold start. Per target:
 `split`, the requests/s that go through Prefill and Decode replicas instead of Both; `short`, those within its bounds
-that nobody carries; `down`, whether any variant gets less than runs. Per role of a target behind an even router: which
-rate its slowest replica has, and what the role carries by it.
+that nobody carries; `missed`, those of each load that may come; `down`, whether any variant gets less than runs. Per
+role of a target behind an even router: which rate its slowest replica has, and what the role carries by it.
 """
 
 from __future__ import annotations
@@ -90,6 +90,10 @@ class Program:
                 self.model.row({**dict.fromkeys(able, 1.0), asleep: 1.0}, lower=1.0)
         for part in claim.parts:
             self._margin(claim, counts, part, total if len(part) > 1 else parts[part[0]])
+        for rps, usd in claim.risk:
+            missed = self.model.column()
+            self.cost[missed] = usd
+            self.model.row({**total, missed: 1.0}, lower=rps)
         if claim.limits_spot:
             self._spot(claim, counts)
 
