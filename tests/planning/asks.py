@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from controlplane.domain.decision import Capacity, CapacityBound, Demand, DemandScenario, Plan
 from controlplane.domain.target import CapacityType, Mode, Policy, Role, Routing, ScaleTargetRef, Slo, Variant
@@ -89,14 +90,15 @@ def allowed(kinds: Sequence[Kind], fleet: Sequence[int], rps: float, even: bool 
         own = [(k, n) for k, n in zip(kinds, fleet, strict=True) if k.role in side]
         shrinks = any(n < min(k.now, k.high) for k, n in own)
         most = carries([_as_both(k) for k in kinds if k.role in side], [k.high for k in kinds if k.role in side], False)
-        need = max(rps, min(rps * MARGIN, _reach(kinds, even), most)) if shrinks else rps
+        need = max(rps, min(rps * MARGIN, _reach(tuple(kinds), even), most)) if shrinks else rps
         one_side = carries([_as_both(k) for k, _ in own], [n for _, n in own], even)
         if one_side < need - 1e-9 or not any(n for _, n in own):
             return False
     return True
 
 
-def _reach(kinds: Sequence[Kind], even: bool) -> float:
+@cache
+def _reach(kinds: tuple[Kind, ...], even: bool) -> float:
     return max(carries(kinds, fleet, even) for fleet in fleets(kinds))
 
 

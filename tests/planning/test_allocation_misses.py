@@ -40,7 +40,7 @@ def test_what_must_be_carried_is_carried_whatever_is_likely() -> None:
     assert plan.replicas["h100"] >= 30
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.0, 25.0), st.floats(0.0, 0.5)), min_size=1, max_size=4),
     st.floats(0.1, 10.0),
@@ -50,7 +50,7 @@ def test_what_must_be_carried_is_carried_whatever_is_likely() -> None:
 def test_the_expected_cost_is_nearly_the_least(
     scenarios: list[tuple[float, float]], rps: float, price: float, limited: bool
 ) -> None:
-    kinds = [Kind("a", 3.0, 4.0, high=6, now=1), Kind("b", 1.3, 1.9, high=8), Kind("c", 0.7, 1.2, high=5, spot=True)]
+    kinds = [Kind("a", 3.0, 4.0, high=5, now=1), Kind("b", 1.3, 1.9, high=6), Kind("c", 0.7, 1.2, high=3, spot=True)]
     share = 0.2 if limited else 1.0
 
     def expected(fleet: tuple[int, ...]) -> float:
@@ -64,4 +64,4 @@ def test_the_expected_cost_is_nearly_the_least(
     ask = make_ask(kinds, rps, scenarios=scenarios, miss_usd_per_request=price, max_spot_share=share)
     fleet = fleet_of(kinds, allocate([ask], Inventory())[0])
     assert spot(fleet)
-    assert expected(fleet) <= best * 1.05 + 1e-9
+    assert expected(fleet) <= best * 1.03 + 1e-9

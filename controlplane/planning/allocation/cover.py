@@ -19,6 +19,8 @@ SEARCH_NODES = 20_000
 """Branches of one search; usual ones take tens. The first dive already gives a fleet that carries everything."""
 SEARCH_GAP = 1e-4
 """A branch that could save less than this share is not followed: a cent in a hundred dollars."""
+RISK_STEPS = 3
+"""Levels that are weighed on either side of the newsvendor's, within a replica of it."""
 
 _Found = tuple[float, dict[int, int]]
 """$/h and added replicas by place."""
@@ -42,20 +44,42 @@ def cheapest(claim: Claim, wanted: float, prices: Mapping[str, float] | None = N
     """The least-cost fleet that carries `wanted` requests/s and, where it shrinks, the margin more; None where none
     does. `prices` are $/h that a GPU of an accelerator is worth to others. Spot limits are not looked at.
 
-    Where more may come, the fleets for each load that may, and those less a replica, are weighed by what they miss.
+    Where more may come, the fleets about the newsvendor's level are weighed by what they are likely to miss.
     """
     if claim.fixed:
         return claim.low
     first = _cheapest(claim, wanted, prices or {})
     if first is None or not claim.risk:
         return first
-    found = [first]
-    for level in sorted({min(rps, claim.reachable) for rps, _ in claim.risk if rps > wanted}):
-        more = _cheapest(claim, level, prices or {})
-        if more is not None:
-            found.extend([more, *(less for less in one_less(claim, more) if claim.missing(less, wanted) <= 0)])
-    awake = min(claim.asleep(fleet) for fleet in found)
-    return min((fleet for fleet in found if claim.asleep(fleet) == awake), key=lambda fleet: claim.cost(fleet, prices))
+    found = [first, *(_cheapest(claim, level, prices or {}) for level in _levels_at_risk(claim, wanted, prices or {}))]
+    able = [fleet for fleet in found if fleet is not None]
+    awake = min(claim.asleep(fleet) for fleet in able)
+    return min((f for f in able if claim.asleep(f) == awake), key=lambda fleet: claim.cost(fleet, prices))
+
+
+def _levels_at_risk(claim: Claim, wanted: float, prices: Mapping[str, float]) -> list[float]:
+    """Requests/s to weigh above `wanted`: up to a replica on either side of the load up to which a request/s more costs
+    less than what it is likely to save, whether its replica runs already or must start."""
+    replica = max(claim.rates)
+    found = set()
+    for starts in (False, True):
+        usd = _marginal_usd(claim, prices, starts)
+        worth = [rps for rps, _ in claim.risk if sum(saved for load, saved in claim.risk if load >= rps) >= usd]
+        at = max([wanted, *worth])
+        steps = [at + replica * step / RISK_STEPS for step in range(-RISK_STEPS, RISK_STEPS + 1)]
+        found.update(min(level, claim.reachable) for level in steps)
+    return sorted(level for level in found if level > wanted)
+
+
+def _marginal_usd(claim: Claim, prices: Mapping[str, float], starts: bool) -> float:
+    """$/h of a request/s more, where it is cheapest."""
+    best = dict.fromkeys(Role, math.inf)
+    for place, variant in enumerate(claim.variants):
+        if claim.rates[place] > 0:
+            usd = claim.usd[place] + variant.gpus_per_replica * prices.get(variant.accelerator, 0.0)
+            usd += claim.start_usd[place] if starts else 0.0
+            best[variant.role] = min(best[variant.role], usd / claim.rates[place])
+    return min(best[Role.BOTH], best[Role.PREFILL] + best[Role.DECODE])
 
 
 def one_less(claim: Claim, fleet: Fleet) -> list[Fleet]:
