@@ -16,6 +16,8 @@ TOLERANCE = 1e-9
 
 SIDES = ((Role.BOTH, Role.PREFILL), (Role.BOTH, Role.DECODE))
 """Roles that stand in for one another: either half of a request's work."""
+UNLIKELY = 1e-6
+"""Probability of a load below which it is not looked at: its price would be lost in the solver's tolerances."""
 
 Fleet = tuple[int, ...]
 """Replicas, in the order of the claim's variants."""
@@ -213,7 +215,7 @@ def _risk(ask: Ask, demand: Demand) -> tuple[tuple[float, float], ...]:
         usd = policy.miss_usd_per_request * SECONDS_PER_HOUR
     else:
         usd = min(ratios, default=0.0) / (1.0 - policy.forecast_quantile)
-    return tuple((s.requests_per_s, s.probability * usd) for s in demand.scenarios)
+    return tuple((s.requests_per_s, s.probability * usd) for s in demand.scenarios if s.probability > UNLIKELY)
 
 
 def reachable(

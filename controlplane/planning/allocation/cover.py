@@ -53,21 +53,23 @@ def cheapest(claim: Claim, wanted: float, prices: Mapping[str, float] | None = N
         return first
     found = [first, *(_cheapest(claim, level, prices or {}) for level in _levels_at_risk(claim, wanted, prices or {}))]
     able = [fleet for fleet in found if fleet is not None]
+    less = [fewer for fleet in able for fewer in one_less(claim, fleet) if claim.missing(fewer, wanted) <= 0]
     awake = min(claim.asleep(fleet) for fleet in able)
-    return min((f for f in able if claim.asleep(f) == awake), key=lambda fleet: claim.cost(fleet, prices))
+    return min((f for f in (*able, *less) if claim.asleep(f) <= awake), key=lambda fleet: claim.cost(fleet, prices))
 
 
 def _levels_at_risk(claim: Claim, wanted: float, prices: Mapping[str, float]) -> list[float]:
     """Requests/s to weigh above `wanted`: up to a replica on either side of the load up to which a request/s more costs
     less than what it is likely to save, whether its replica runs already or must start."""
     replica = max(claim.rates)
-    found = set()
+    found: set[float] = set()
     for starts in (False, True):
         usd = _marginal_usd(claim, prices, starts)
         worth = [rps for rps, _ in claim.risk if sum(saved for load, saved in claim.risk if load >= rps) >= usd]
         at = max([wanted, *worth])
         steps = [at + replica * step / RISK_STEPS for step in range(-RISK_STEPS, RISK_STEPS + 1)]
-        found.update(min(level, claim.reachable) for level in steps)
+        loads = [rps for rps, _ in claim.risk if abs(rps - at) <= replica]
+        found.update(min(level, claim.reachable) for level in (*steps, *loads))
     return sorted(level for level in found if level > wanted)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from controlplane.domain.decision import Alternative
 from controlplane.domain.observation import Inventory
-from controlplane.domain.target import Role, Variant
+from controlplane.domain.target import CapacityType, Role, Variant
 from controlplane.planning.allocation.ask import Ask, fleet_usd
 
 
@@ -25,6 +25,9 @@ def binding(ask: Ask, replicas: Mapping[str, int], free: Mapping[str, int], inve
         own = [v.gpus_per_replica for v in ask.inputs.target.variants if v.accelerator == accelerator]
         if free[accelerator] < min(own):
             held.append(f"{inventory.gpus[accelerator]} {accelerator} in all")
+    policy = ask.inputs.target.policy
+    if policy.max_spot_share < 1.0 and any(v.capacity_type is CapacityType.SPOT for v in ask.inputs.target.variants):
+        held.append(f"maxSpotShare {policy.max_spot_share:g}")
     return ", ".join(held) or "no variant is left"
 
 
