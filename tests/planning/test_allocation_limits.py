@@ -90,3 +90,10 @@ def test_what_shrinks_keeps_room_and_never_grows_for_it() -> None:
     kinds = [Kind("h100", 1.0, 4.0, high=40, now=21)]
     assert fleet_of(kinds, allocate([make_ask(kinds, 20.0)], Inventory())[0]) == (21,)
     assert fleet_of(kinds, allocate([make_ask(kinds, 10.0)], Inventory())[0]) == (12,)
+
+
+def test_an_alternative_says_which_limit_it_would_break() -> None:
+    (plan,) = allocate([make_ask(SPOT, 8.0, max_spot_share=0.5)], Inventory({"OD": 3}))
+    notes = {max(a.replicas, key=lambda name: a.replicas[name]): a.note for a in plan.alternatives}
+    assert notes["s1"] == "breaks the limits on Spot"
+    assert notes["od"] == "breaks the inventory: 4 OD where 3 are left"

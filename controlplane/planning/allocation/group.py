@@ -119,7 +119,7 @@ def _plan(ask: Ask, claim: Claim, fleet: Fleet, free: Mapping[str, int], invento
         usd_per_hour=cost,
         feasible=feasible,
         binding="" if feasible else binding(ask, replicas, free, inventory),
-        alternatives=alternatives(ask, cost, replicas, claim.down_margin) if feasible else (),
+        alternatives=alternatives(ask, claim, replicas, free) if feasible else (),
         weights=routing_weights(target.variants, replicas, ask.rate, routing),
         reclaim_loss_rps=claim.reclaim_loss(fleet),
     )

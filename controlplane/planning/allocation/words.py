@@ -9,6 +9,7 @@ from controlplane.domain.decision import Alternative
 from controlplane.domain.observation import Inventory
 from controlplane.domain.target import CapacityType, Role, Variant
 from controlplane.planning.allocation.ask import Ask, fleet_usd
+from controlplane.planning.allocation.claim import Claim
 
 
 def binding(ask: Ask, replicas: Mapping[str, int], free: Mapping[str, int], inventory: Inventory) -> str:
@@ -31,9 +32,10 @@ def binding(ask: Ask, replicas: Mapping[str, int], free: Mapping[str, int], inve
     return ", ".join(held) or "no variant is left"
 
 
-def alternatives(ask: Ask, cost: float, chosen: Mapping[str, int], down_margin: float) -> tuple[Alternative, ...]:
-    """The fleets of one variant per role, and why each was not chosen. `cost` is the chosen fleet's, $/h."""
+def alternatives(ask: Ask, claim: Claim, chosen: Mapping[str, int], free: Mapping[str, int]) -> tuple[Alternative, ...]:
+    """The fleets of one variant per role, and why each was not chosen. `free` GPUs are left beside the chosen fleet."""
     variants = ask.inputs.target.variants
+    cost = fleet_usd(variants, chosen)
     singles = [(v,) for v in variants if v.role is Role.BOTH]
     pairs = [(p, d) for p in variants if p.role is Role.PREFILL for d in variants if d.role is Role.DECODE]
     found = []
@@ -42,12 +44,40 @@ def alternatives(ask: Ask, cost: float, chosen: Mapping[str, int], down_margin: 
         if replicas is None or all(chosen.get(v.name, 0) == replicas.get(v.name, 0) for v in variants):
             continue
         usd = fleet_usd(variants, replicas)
-        over = [f"maxReplicas {v.max_replicas} of {v.name}" for v in fleet if replicas[v.name] > v.max_replicas]
-        more = f"{usd - cost:+.2f} $/h" if abs(usd - cost) >= 0.005 else "costs the same; what runs was kept"
-        if usd < cost - 0.005:
-            more += f", but what shrinks must carry {down_margin:.0%} more, or a cold start is not worth it"
-        found.append(Alternative(replicas, usd, f"breaks {', '.join(over)}" if over else more))
+        broken = _broken(claim, fleet, replicas, chosen, free)
+        found.append(
+            Alternative(replicas, usd, f"breaks {', '.join(broken)}" if broken else _dearer(claim, usd - cost))
+        )
     return tuple(found)
+
+
+def _dearer(claim: Claim, more_usd: float) -> str:
+    if abs(more_usd) < 0.005:
+        return "costs the same; what runs was kept"
+    if more_usd > 0:
+        return f"{more_usd:+.2f} $/h"
+    why = f"what shrinks must carry {claim.down_margin:.0%} more, or a cold start is not worth it"
+    return f"{more_usd:+.2f} $/h, but {'it would miss more of what may come, or ' if claim.risk else ''}{why}"
+
+
+def _broken(
+    claim: Claim,
+    fleet: tuple[Variant, ...],
+    replicas: Mapping[str, int],
+    chosen: Mapping[str, int],
+    free: Mapping[str, int],
+) -> list[str]:
+    """The limits that a fleet would break."""
+    broken = [f"maxReplicas {v.max_replicas} of {v.name}" for v in fleet if replicas[v.name] > v.max_replicas]
+    counts = [replicas[v.name] for v in claim.variants]
+    if not claim.spot_allowed(counts):
+        broken.append("the limits on Spot")
+    held = claim.gpus([chosen[v.name] for v in claim.variants])
+    for accelerator, gpus in claim.gpus(counts).items():
+        left = max(0, free.get(accelerator, gpus)) + held[accelerator]
+        if gpus > left:
+            broken.append(f"the inventory: {gpus} {accelerator} where {left} are left")
+    return broken
 
 
 def _alone(ask: Ask, fleet: tuple[Variant, ...]) -> dict[str, int] | None:
