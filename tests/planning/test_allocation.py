@@ -181,8 +181,11 @@ def test_many_that_are_short_keep_to_priorities_and_the_inventory() -> None:
 
 def test_the_same_asks_give_the_same_plans() -> None:
     asks = many(30, seed=3)
-    inventory = Inventory({"H100": 40, "A100": 10, "L40S": 30})
-    assert allocate(asks, inventory) == allocate(asks, inventory)
+    gpus = {"H100": 40, "A100": 10, "L40S": 30}
+    first = allocate(asks, Inventory(gpus))
+    assert any(not plan.feasible for plan in first)
+    assert allocate(asks, Inventory(gpus)) == first
+    assert allocate(asks, Inventory(dict(reversed(gpus.items())))) == first
 
 
 @settings(max_examples=60, deadline=None)

@@ -42,7 +42,8 @@ def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
 def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:
     """GPUs by accelerator; what must run or is left alone runs, even where the inventory has shrunk below it."""
     least = free_gpus(claims, [claim.low for claim in claims], dict.fromkeys(inventory.gpus, 0))
-    return {accelerator: max(gpus, -least[accelerator]) for accelerator, gpus in inventory.gpus.items()}
+    # Sorted, since a database may return the inventory in another order and rows in another order may break ties.
+    return {accelerator: max(inventory.gpus[accelerator], -least[accelerator]) for accelerator in sorted(least)}
 
 
 def _fleets(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:
