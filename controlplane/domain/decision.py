@@ -124,6 +124,14 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class DemandScenario:
+    """A load that may come, requests/s, and how likely it is; a forecast's quantiles as steps of its distribution."""
+
+    requests_per_s: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """What is planned for: requests/s with the backlog's share, and whose word it is."""
 
@@ -143,6 +151,9 @@ class Demand:
     input_lengths: tuple[float, ...] = ()
     output_lengths: tuple[float, ...] = ()
     """See `Load`."""
+    scenarios: tuple[DemandScenario, ...] = ()
+    """What may come beside `requests_per_s`, which is carried in any case: the rest is carried as far as what a miss
+    costs, times how likely it is, pays for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +178,10 @@ class Plan:
     feasible: bool
     binding: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Share of all requests that each variant's replicas together are taken to get; see `Routing`."""
+    reclaim_loss_rps: float = 0.0
+    """Requests/s that are no longer carried when the Spot variant that carries most is reclaimed."""
 
 
 class Verdict(StrEnum):

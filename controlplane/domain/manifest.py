@@ -24,6 +24,7 @@ from controlplane.domain.target import (
     OverrideKind,
     Policy,
     Role,
+    Routing,
     ScaleTargetRef,
     ScalingPolicy,
     ScalingPolicyType,
@@ -102,6 +103,7 @@ class _Slo(_Part):
     ttft_seconds: float = Field(gt=0, allow_inf_nan=False)
     tpot_seconds: float = Field(gt=0, allow_inf_nan=False)
     attainment: float = Field(default=0.99, gt=0, le=1)
+    miss_price_per_request: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class _ScalingPolicy(_Part):
@@ -146,6 +148,12 @@ class _Limits(_Part):
     pending_deadline_seconds: float = Field(default=900, gt=0)
 
 
+class _Capacity(_Part):
+    max_spot_share: float = Field(default=1.0, ge=0, le=1)
+    max_pool_share: float = Field(default=1.0, gt=0, le=1)
+    max_surge: int | None = Field(default=None, ge=1)
+
+
 class _Override(_Part):
     kind: OverrideKind
     replicas: int | None = Field(default=None, ge=0)
@@ -180,6 +188,10 @@ class _Spec(_Part):
     forecast: _Forecast = _Forecast()
     metrics: _Metrics = _Metrics()
     limits: _Limits = _Limits()
+    priority: int = Field(default=0, ge=-1000, le=1000)
+    weight: float = Field(default=1.0, gt=0, le=1000)
+    routing: Routing = Routing.WEIGHTED
+    capacity: _Capacity = _Capacity()
     overrides: tuple[_Override, ...] = ()
 
     @field_validator("model")
@@ -246,6 +258,13 @@ def _policy(spec: _Spec) -> Policy:
         quorum=spec.limits.quorum,
         pending_deadline_s=spec.limits.pending_deadline_seconds,
         overrides=tuple(o.to_domain() for o in spec.overrides),
+        priority=spec.priority,
+        weight=spec.weight,
+        routing=spec.routing,
+        max_spot_share=spec.capacity.max_spot_share,
+        max_pool_share=spec.capacity.max_pool_share,
+        miss_usd_per_request=spec.slo.miss_price_per_request,
+        max_surge=spec.capacity.max_surge,
     )
 
 

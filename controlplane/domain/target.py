@@ -29,6 +29,14 @@ class Mode(StrEnum):
     LIVE = "Live"
 
 
+class Routing(StrEnum):
+    """How requests are spread over a role's replicas. Weighted: in proportion to what each can carry, as a router does
+    that looks at queues or takes the plan's weights. Even: as many to each, as round robin does."""
+
+    EVEN = "Even"
+    WEIGHTED = "Weighted"
+
+
 @dataclass(frozen=True, slots=True)
 class ScaleTargetRef:
     """The object with a `/scale` subresource that holds a variant's replica count; fields as in HPA."""
@@ -157,6 +165,20 @@ class Policy:
     pending_deadline_s: float = 900.0
     """A replica that is not Ready this long after its creation counts as a stock-out, not as a promise."""
     overrides: tuple[Override, ...] = ()
+    priority: int = 0
+    """Where accelerators are short, a higher priority is carried before a lower one gets any."""
+    weight: float = 1.0
+    """Where those of one priority are short, the share of its demand that is carried is in proportion to this."""
+    routing: Routing = Routing.WEIGHTED
+    """How the router spreads requests over unlike replicas."""
+    max_spot_share: float = 1.0
+    """The largest share of a role's capacity that may be Spot."""
+    max_pool_share: float = 1.0
+    """The largest share of a role's capacity that one Spot variant may have: what one reclaim can take."""
+    miss_usd_per_request: float | None = None
+    """What a request that misses its SLO costs; None: what makes `forecast_quantile` the best quantile to provide."""
+    max_surge: int | None = None
+    """The most replicas that one decision may add to a variant; None: no limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from controlplane.crds import inference_autoscaler
 from controlplane.domain.manifest import ManifestError, target_from_manifest
-from controlplane.domain.target import DEFAULT_SCALE_DOWN, Mode, OverrideKind, Role
+from controlplane.domain.target import DEFAULT_SCALE_DOWN, Mode, OverrideKind, Role, Routing
 
 MINIMAL: dict[str, Any] = {
     "apiVersion": "tidegate.io/v1alpha1",
@@ -60,9 +61,35 @@ def test_override_expires_at_that_moment_in_utc() -> None:
     assert found.expires_at_s == 1767225600.0
 
 
+def test_what_the_allocation_is_told() -> None:
+    capacity = {"maxSpotShare": 0.5, "maxPoolShare": 0.25, "maxSurge": 4}
+    policy = target_from_manifest(edited(priority=2, weight=1.5, routing="Even", capacity=capacity)).policy
+    assert (policy.priority, policy.weight, policy.routing) == (2, 1.5, Routing.EVEN)
+    assert (policy.max_spot_share, policy.max_pool_share, policy.max_surge) == (0.5, 0.25, 4)
+    default = target_from_manifest(MINIMAL).policy
+    assert (default.priority, default.weight, default.routing) == (0, 1.0, Routing.WEIGHTED)
+    assert (default.max_spot_share, default.max_pool_share, default.max_surge) == (1.0, 1.0, None)
+
+
+@pytest.mark.parametrize("name", ["priority", "weight", "routing"])
+def test_the_resources_schema_has_the_readers_defaults(name: str) -> None:
+    version = inference_autoscaler()["spec"]["versions"][0]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    assert spec[name]["default"] == getattr(target_from_manifest(MINIMAL).policy, name)
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
+        (
+            {"slo": {"ttftSeconds": 2, "tpotSeconds": 0.1, "missPricePerRequest": 0}},
+            "spec.slo.missPricePerRequest",
+            "greater than 0",
+        ),
+        ({"weight": 0}, "spec.weight", "greater than 0"),
+        ({"routing": "Random"}, "spec.routing", "'Even' or 'Weighted'"),
+        ({"capacity": {"maxSpotShare": 1.5}}, "spec.capacity.maxSpotShare", "1.5"),
+        ({"capacity": {"maxSurge": 0}}, "spec.capacity.maxSurge", "greater than or equal to 1"),
         ({"model": "gpt-9"}, "spec.model", "llama-3.1-8b"),
         ({"variants": [variant(accelerator="H900")]}, "spec.variants[0].accelerator", "H100"),
         ({"variants": []}, "spec.variants", "at least 1"),

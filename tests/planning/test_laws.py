@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from controlplane.domain.decision import GroupInputs, Verdict
 from controlplane.domain.target import Role
-from controlplane.planning import allocation, decide, replay_group
-from controlplane.planning.allocation import GAP, Ask, allocate
+from controlplane.planning import decide, replay_group
+from controlplane.planning.allocation import GAP, Ask, allocate, group
 from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import demand
 from tests.builders import (
@@ -105,7 +105,7 @@ def test_a_replay_fails_when_a_planning_constant_changes(monkeypatch: pytest.Mon
     target = make_target()
     tick = make_tick(inputs=make_group(make_inputs(target, make_observation(target, 5.0, {"h100": 4}))))
     assert all(result.reproduced for result in replay_group([tick]))
-    monkeypatch.setattr(allocation, "DOWN_MARGIN", 9.0)
+    monkeypatch.setattr(group, "DOWN_MARGIN", 9.0)
     (result,) = replay_group([tick])
     assert not result.reproduced
     assert result.difference
@@ -127,5 +127,5 @@ def test_roles_are_planned_to_the_same_rate(rps: float, prefill: int, decode: in
     assert plan.feasible
     for name in ("p", "d"):
         assert rates[name] * plan.replicas[name] >= rps * (1 - 1e-6)
-        margin = 1.0 + allocation.DOWN_MARGIN
+        margin = 1.0 + group.DOWN_MARGIN
         assert rates[name] * max(0, plan.replicas[name] - 1) <= rps * margin + 1e-6 or plan.replicas[name] == 1

@@ -336,6 +336,21 @@ export interface components {
             cached_share: number;
             /** Source */
             source: string;
+            /**
+             * Scenarios
+             * @default []
+             */
+            scenarios: components["schemas"]["DemandScenario"][];
+        };
+        /**
+         * DemandScenario
+         * @description A load that may come, requests/s, and how likely it is; a forecast's quantiles as steps of its distribution.
+         */
+        DemandScenario: {
+            /** Requests Per S */
+            requests_per_s: number;
+            /** Probability */
+            probability: number;
         };
         /**
          * Fault
@@ -597,6 +612,15 @@ export interface components {
              * @default []
              */
             alternatives: components["schemas"]["Alternative"][];
+            /** Weights */
+            weights?: {
+                [key: string]: number;
+            };
+            /**
+             * Reclaim Loss Rps
+             * @default 0
+             */
+            reclaim_loss_rps: number;
         };
         /**
          * Policy
@@ -668,6 +692,32 @@ export interface components {
              * @default []
              */
             overrides: components["schemas"]["Override"][];
+            /**
+             * Priority
+             * @default 0
+             */
+            priority: number;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight: number;
+            /** @default Weighted */
+            routing: components["schemas"]["Routing"];
+            /**
+             * Max Spot Share
+             * @default 1
+             */
+            max_spot_share: number;
+            /**
+             * Max Pool Share
+             * @default 1
+             */
+            max_pool_share: number;
+            /** Miss Usd Per Request */
+            miss_usd_per_request?: number | null;
+            /** Max Surge */
+            max_surge?: number | null;
         };
         /**
          * Problem
@@ -729,6 +779,13 @@ export interface components {
          * @enum {string}
          */
         Role: "Prefill" | "Decode" | "Both";
+        /**
+         * Routing
+         * @description How requests are spread over a role's replicas. Weighted: in proportion to what each can carry, as a router does
+         *     that looks at queues or takes the plan's weights. Even: as many to each, as round robin does.
+         * @enum {string}
+         */
+        Routing: "Even" | "Weighted";
         /**
          * Ruling
          * @description What one rule did to the proposal, and why, in words that an operator understands.

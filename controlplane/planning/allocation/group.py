@@ -1,0 +1,126 @@
+"""Least-cost replicas per variant for all targets of a group.
+
+Each target is solved alone first: where what all want fits the inventory, that is the optimum. Where it does not, those
+that could use a short accelerator are solved together, with the rows of the short accelerators alone, which is the
+optimum too if it overdraws no other; else all that are limited are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from controlplane.domain.decision import Plan
+from controlplane.domain.observation import Inventory
+from controlplane.planning.allocation.alone import best_alone
+from controlplane.planning.allocation.ask import Ask, carried, fleet_usd, routing_weights
+from controlplane.planning.allocation.claim import Claim, Fleet, claim_of
+from controlplane.planning.allocation.exchange import Exchange
+from controlplane.planning.allocation.filling import free_gpus, polished
+from controlplane.planning.allocation.program import Program
+from controlplane.planning.allocation.shares import share_out
+from controlplane.planning.allocation.words import alternatives, binding
+
+DOWN_MARGIN = 0.15
+"""A smaller fleet must carry so much more than the demand: the relative error of a minute's rate at a few requests/s. A
+replica given up for less would be started again, and pay its cold start, within minutes."""
+EXACT_COLUMNS = 64
+"""Variants up to which competing targets are one mixed-integer program; above, accelerators are given prices, which is
+as good where targets are many and hundreds of times faster."""
+
+
+def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
+    """One plan per ask, in order; the same asks give the same plans, always."""
+    claims = [claim_of(ask, DOWN_MARGIN) for ask in asks]
+    limits = _limits(claims, inventory)
+    fleets = _fleets(claims, limits)
+    free = free_gpus(claims, fleets, inventory.gpus)
+    return tuple(
+        _plan(ask, claim, fleet, free, inventory) for ask, claim, fleet in zip(asks, claims, fleets, strict=True)
+    )
+
+
+def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:
+    """GPUs by accelerator; what must run or is left alone runs, even where the inventory has shrunk below it."""
+    least = free_gpus(claims, [claim.low for claim in claims], dict.fromkeys(inventory.gpus, 0))
+    # Sorted, since a database may return the inventory in another order and rows in another order may break ties.
+    return {accelerator: max(inventory.gpus[accelerator], -least[accelerator]) for accelerator in sorted(least)}
+
+
+def _fleets(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:
+    """Those that could use any limited accelerator together, where what each wants alone does not fit."""
+    alone = [_alone(claim) for claim in claims]
+    if not _overdrawn(claims, alone, limits):
+        return alone
+    rivals = [i for i, claim in enumerate(claims) if _competes(claim, limits)]
+    others = sorted(set(range(len(claims))) - set(rivals))
+    left = free_gpus([claims[i] for i in others], [alone[i] for i in others], limits)
+    together = _together([claims[i] for i in rivals], [alone[i] for i in rivals], left)
+    found = dict(zip(rivals, together, strict=True))
+    return [found.get(i, fleet) for i, fleet in enumerate(alone)]
+
+
+def _overdrawn(claims: Sequence[Claim], fleets: Sequence[Fleet], limits: Mapping[str, int]) -> set[str]:
+    return {accelerator for accelerator, gpus in free_gpus(claims, fleets, limits).items() if gpus < 0}
+
+
+def _competes(claim: Claim, limits: Mapping[str, int]) -> bool:
+    bounds = zip(claim.variants, claim.low, claim.high, strict=True)
+    return any(v.accelerator in limits and high > low for v, low, high in bounds)
+
+
+def _alone(claim: Claim) -> Fleet:
+    """The best fleet of a target that has all accelerators to itself."""
+    fleet = best_alone(claim, claim.reach)
+    return _exact([claim], {})[0] if fleet is None else fleet
+
+
+def _together(claims: Sequence[Claim], alone: Sequence[Fleet], limits: Mapping[str, int]) -> list[Fleet]:
+    """The best fleets of targets that compete for `limits` GPUs by accelerator."""
+    if sum(len(claim.variants) for claim in claims) <= EXACT_COLUMNS:
+        return _exact(claims, limits)
+    program = Program(claims, limits)
+    program.allow_short([0.0 for _ in claims])
+    values = program.model.minimise(program.cost, relaxed=True)
+    if values is None and share_out(program, relaxed=True):
+        values = program.model.minimise(program.cost, relaxed=True)
+    shorts = [0.0 for _ in claims] if values is None else program.shorts(values)
+    needs = [max(0.0, claim.reach - short) for claim, short in zip(claims, shorts, strict=True)]
+    return Exchange(claims, needs, limits).run(alone)
+
+
+def _exact(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:
+    """Everything carried at the least cost; where no fleet does, fair shares at the least cost.
+
+    Programs one after another, since a price alone would leave a sliver uncarried where that is cheaper.
+    """
+    program = Program(claims, limits)
+    program.allow_short([0.0 for _ in claims])
+    values = program.model.minimise(program.cost)
+    if values is None and share_out(program):
+        values = program.model.minimise(program.cost)
+    if values is None:  # The node limit came first: a feasible answer is better than none.
+        return polished(claims, [claim.low for claim in claims], limits)
+    return program.fleets(values)
+
+
+def _plan(ask: Ask, claim: Claim, fleet: Fleet, free: Mapping[str, int], inventory: Inventory) -> Plan:
+    target = ask.inputs.target
+    replicas = claim.named(fleet)
+    cost = fleet_usd(target.variants, replicas)
+    if ask.demand is None:
+        return Plan(target.key, None, ask.capacities, replicas, cost, feasible=True)
+    routing = target.policy.routing
+    short = claim.wanted - carried(target.variants, replicas, ask.rate, routing)
+    feasible = short <= 1e-6 * max(1.0, claim.wanted)
+    return Plan(
+        target=target.key,
+        demand=ask.demand,
+        capacities=ask.capacities,
+        replicas=replicas,
+        usd_per_hour=cost,
+        feasible=feasible,
+        binding="" if feasible else binding(ask, replicas, free, inventory),
+        alternatives=alternatives(ask, claim, replicas, free) if feasible else (),
+        weights=routing_weights(target.variants, replicas, ask.rate, routing),
+        reclaim_loss_rps=claim.reclaim_loss(fleet),
+    )
