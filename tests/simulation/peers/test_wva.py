@@ -189,6 +189,11 @@ def test_v2_holds_when_nothing_reports() -> None:
     assert policy.step(FakeView(T0, {"h100": 2, "l40s": 1}))["default/chat"] == {"h100": 2, "l40s": 1}
 
 
+def test_a_role_without_any_replica_is_woken() -> None:
+    policy = PEERS["wva-v2"].policy(load_scenario("chat-8b"))
+    assert policy.step(FakeView(T0, {"h100": 0, "l40s": 0}))["default/chat"] == {"h100": 0, "l40s": 1}
+
+
 def test_a_scene_splits_loads_by_role() -> None:
     scene = Scene(T0, {Role.PREFILL: [A], Role.DECODE: [B]}, [*loads((0.1, 0), variant="a")], MIX)
     assert len(scene.loads_of(Role.PREFILL)) == 1
