@@ -116,12 +116,16 @@ class Arima:
         return float(np.log1p(value)) if self._log else value
 
     def _fit(self) -> None:
-        """A model without any memory is tried again on logarithms, as Dynamo does."""
-        best = _best(self._values)
-        order = best.model.order
-        if order[0] == 0 and order[2] == 0:
-            self._log = True
-            best = _best([self._scaled(value) for value in self._values])
+        """A model without any memory is tried again on logarithms, as Dynamo does; without any model the last value
+        is the forecast, and the next point tries again."""
+        try:
+            best = _best(self._values)
+            order = best.model.order
+            if order[0] == 0 and order[2] == 0:
+                best = _best([float(np.log1p(value)) for value in self._values])
+                self._log = True
+        except (np.linalg.LinAlgError, ValueError):
+            return
         self._fitted = best
 
 

@@ -282,6 +282,12 @@ def test_arima_fits_at_the_fifth_point_and_drops_leading_noughts() -> None:
     assert 0.0 <= arima.next() <= 100.0
 
 
+def test_a_series_that_no_model_fits_is_its_last_value() -> None:
+    arima = Arima()
+    _feed(arima, [1.0, 2.0, float("inf"), 3.0, 4.0, 5.0])
+    assert arima.next() == 5.0
+
+
 @given(st.lists(st.floats(0.0, 1e4), min_size=1, max_size=15))
 def test_forecasts_are_never_negative(values: list[float]) -> None:
     for one in (Constant(), Kalman()):
