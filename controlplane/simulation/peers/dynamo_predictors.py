@@ -98,7 +98,7 @@ class Arima:
             return
         self._values.append(value)
         if self._fitted is not None:
-            self._fitted = self._fitted.append([self._scaled(value)], refit=False)
+            self._fitted = self._fitted.extend([self._scaled(value)])
         elif len(self._values) >= LEAST_POINTS and len(set(self._values)) > 1:
             self._fit()
 
