@@ -233,12 +233,12 @@ def test_no_step_while_replicas_are_on_their_way() -> None:
     workload = load_scenario("chat-8b").workloads[0]
     scaler = DynamoLoadScaler(workload, DynamoLoadSettings())
     moves = []
-    for tick, pending in enumerate([0, 0, 1, 1, 0]):
+    for tick, pending in enumerate([0, 0, 2, 2, 0]):
         now_s = T0 + 5.0 * tick
         page = sample(running=200.0, waiting=500.0, kv_usage=0.9, finished=50.0 * tick, at_s=now_s)
         moves.append(scaler.step(seen(now_s, [page], pending=pending)))
     # The first page tells no lengths yet; while a replica is on its way what is wanted stays.
-    assert moves == [1, 2, 2, 2, 2]
+    assert moves == [1, 2, 3, 3, 2]
 
 
 def test_easy_targets_have_no_throughput_loop() -> None:
