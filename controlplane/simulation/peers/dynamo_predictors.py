@@ -98,7 +98,7 @@ class Arima:
             return
         self._values.append(value)
         if self._fitted is not None:
-            self._fitted = self._fitted.append([self._scaled(value)], refit=False)
+            self._fitted = self._fitted.extend([self._scaled(value)])
         elif len(self._values) >= LEAST_POINTS and len(set(self._values)) > 1:
             self._fit()
 
@@ -116,12 +116,16 @@ class Arima:
         return float(np.log1p(value)) if self._log else value
 
     def _fit(self) -> None:
-        """A model without any memory is tried again on logarithms, as Dynamo does."""
-        best = _best(self._values)
-        order = best.model.order
-        if order[0] == 0 and order[2] == 0:
-            self._log = True
-            best = _best([self._scaled(value) for value in self._values])
+        """A model without any memory is tried again on logarithms, as Dynamo does; without any model the last value
+        is the forecast, and the next point tries again."""
+        try:
+            best = _best(self._values)
+            order = best.model.order
+            if order[0] == 0 and order[2] == 0:
+                best = _best([float(np.log1p(value)) for value in self._values])
+                self._log = True
+        except (np.linalg.LinAlgError, ValueError):
+            return
         self._fitted = best
 
 

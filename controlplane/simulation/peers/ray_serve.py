@@ -1,4 +1,4 @@
-"""Ray Serve's default autoscaling policy (ray 2.5x, serve/autoscaling_policy.py)."""
+"""Ray Serve's default autoscaling policy (Ray 2.49, serve/autoscaling_policy.py)."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class RayServe:
         return wanted if up or current == 1 else max(1, wanted)
 
     def _wanted(self, running: int, requests: float) -> int:
+        """In Ray's own order of operations: its rounding now and then adds a replica, as there."""
         settings = self._settings
-        exact = requests / settings.target_ongoing_requests
-        change = exact - running
-        factor = settings.upscaling_factor if change > 0 else settings.downscaling_factor
-        wanted = math.ceil(running + factor * change)
-        stuck = math.ceil(exact) < running and wanted == running
+        ratio = requests / (settings.target_ongoing_requests * running)
+        factor = settings.upscaling_factor if ratio >= 1.0 else settings.downscaling_factor
+        wanted = math.ceil(running * (1.0 + (ratio - 1.0) * factor))
+        stuck = math.ceil(running * ratio) < running and wanted == running
         return wanted - 1 if stuck else wanted
 
 

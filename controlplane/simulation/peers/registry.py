@@ -14,7 +14,7 @@ from controlplane.simulation.peers.keda_slo import KEDA_SLO_PEER
 from controlplane.simulation.peers.kpa import KPA_PEER
 from controlplane.simulation.peers.peer import Peer
 from controlplane.simulation.peers.ray_serve import RAY_PEER
-from controlplane.simulation.peers.wva import WVA_V1_PEER, WVA_V2_PEER
+from controlplane.simulation.peers.wva_peers import WVA_V1_PEER, WVA_V2_PEER
 from controlplane.simulation.scenario import Scenario
 
 _ALL: tuple[Peer[Any], ...] = (

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from controlplane.domain.observation import Sample
 from controlplane.domain.target import Role, ScalingPolicy, ScalingPolicyType, ScalingRules, Target
-from controlplane.simulation.backtest import FleetView, Policy
+from controlplane.simulation.backtest import FleetView
 from controlplane.simulation.lifecycle import Workload
 from controlplane.simulation.peers.hpa import Behavior, average_value_proposal
 from controlplane.simulation.peers.increase import PoolCounters
-from controlplane.simulation.peers.peer import Peer
 from controlplane.simulation.peers.signals import GaugeWindow
 from controlplane.simulation.peers.workload import Bounds, Seen, see
-from controlplane.simulation.peers.wva_optimizer import RoleNeed, optimise
-from controlplane.simulation.peers.wva_v1 import ReplicaLoad, V1Thresholds, VariantState, decide
-from controlplane.simulation.peers.wva_v2 import EngineArgs, Mix, TokenAnalyzer, V2Thresholds
+from controlplane.simulation.peers.wva_v1 import ReplicaLoad, VariantState
+from controlplane.simulation.peers.wva_v2 import Mix
 from controlplane.simulation.scenario import Scenario
 
 PEAK_WINDOW_S = 60.0
@@ -43,22 +41,6 @@ class WvaSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class WvaV1Settings:
-    """WVA with the percentage analyzer (the default up to 0.8)."""
-
-    thresholds: V1Thresholds = field(default_factory=V1Thresholds)
-    loop: WvaSettings = field(default_factory=WvaSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class WvaV2Settings:
-    """WVA with the token analyzer (the default of 0.9)."""
-
-    thresholds: V2Thresholds = field(default_factory=V2Thresholds)
-    loop: WvaSettings = field(default_factory=WvaSettings)
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """What an analyzer is told of one target."""
 
@@ -79,41 +61,6 @@ class Analyzer(Protocol):
     def decide(self, scene: Scene) -> dict[str, int]:
         """Replicas by variant."""
         ...
-
-
-class V1:
-    """Role by role, by shares."""
-
-    def __init__(self, thresholds: V1Thresholds) -> None:
-        self._thresholds = thresholds
-
-    def decide(self, scene: Scene) -> dict[str, int]:
-        """See `Analyzer`."""
-        wanted: dict[str, int] = {}
-        for role, variants in scene.roles.items():
-            wanted |= decide(scene.loads_of(role), variants, self._thresholds)
-        return wanted
-
-
-class V2:
-    """All roles together, by tokens."""
-
-    def __init__(self, thresholds: V2Thresholds, workloads: list[Workload]) -> None:
-        self._thresholds = thresholds
-        args = {w.variant.name: EngineArgs(w.limits.max_batched_tokens, w.limits.max_num_seqs) for w in workloads}
-        kinds = {w.variant.name: f"{w.variant.accelerator} x {w.variant.gpus_per_replica}" for w in workloads}
-        self._analyzer = TokenAnalyzer(thresholds, args, kinds)
-
-    def decide(self, scene: Scene) -> dict[str, int]:
-        """See `Analyzer`. Without any replica that answers it holds."""
-        if not scene.loads:
-            return {v.name: v.current for variants in scene.roles.values() for v in variants}
-        return optimise({role: self._need(scene, role) for role in scene.roles})
-
-    def _need(self, scene: Scene, role: Role) -> RoleNeed:
-        variants = scene.roles[role]
-        found = self._analyzer.analyse(scene.now_s, role, scene.loads_of(role), variants, scene.mix)
-        return RoleNeed(variants, found.per_replica, found.required(self._thresholds), found.spare(self._thresholds))
 
 
 @dataclass(slots=True)
@@ -150,7 +97,8 @@ class _Model:
         loads = self._loads(seen, now_s)
         if self.due_at_s is None or now_s >= self.due_at_s:
             self.due_at_s = now_s + interval_s
-            self.decided = self.analyzer.decide(self._scene(seen, now_s, loads))
+            scene = self._scene(seen, now_s, loads)
+            self.decided = _awake(scene, self.analyzer.decide(scene))
         return {name: actuator.step(seen[name], self.decided[name]) for name, actuator in self.actuators.items()}
 
     def _loads(self, seen: Mapping[str, Seen], now_s: float) -> list[ReplicaLoad]:
@@ -192,6 +140,15 @@ class _Model:
         return [sample for name in names for sample in seen[name].samples]
 
 
+def _awake(scene: Scene, wanted: dict[str, int]) -> dict[str, int]:
+    """Scale to zero is off by default: the cheapest variant of a role has a replica where none has."""
+    woken = dict(wanted)
+    for variants in scene.roles.values():
+        if not any(woken[v.name] for v in variants):
+            woken[min(variants, key=lambda v: (v.usd_per_hour, v.name)).name] = 1
+    return woken
+
+
 class WvaPolicy:
     """One WVA over all targets."""
 
@@ -218,62 +175,3 @@ def _model(
     bounds = {w.variant.name: Bounds(max(1, w.variant.min_replicas), w.variant.max_replicas) for w in workloads}
     actuators = {name: _Actuator(Behavior(b, loop.up, loop.down)) for name, b in bounds.items()}
     return _Model(target, analyzer(workloads), actuators)
-
-
-def _make_v1(scenario: Scenario, settings: WvaV1Settings) -> Policy:
-    return WvaPolicy("wva-v1", scenario, settings.loop, lambda _: V1(settings.thresholds))
-
-
-def _make_v2(scenario: Scenario, settings: WvaV2Settings) -> Policy:
-    return WvaPolicy("wva-v2", scenario, settings.loop, lambda workloads: V2(settings.thresholds, workloads))
-
-
-_PROMPT = WvaSettings(
-    interval_s=30.0,
-    up=replace(HPA_RULES, stabilization_window_s=0.0),
-    down=replace(HPA_RULES, stabilization_window_s=300.0),
-)
-"""Twice as often, up at once, down after HPA's usual five minutes."""
-_V1, _V2 = WvaV1Settings(), WvaV2Settings()
-
-WVA_V1_PEER = Peer(
-    "wva-v1",
-    _make_v1,
-    _V1,
-    (
-        replace(_V1, loop=_PROMPT),
-        *(
-            WvaV1Settings(V1Thresholds(kv, queue, kv_spare, queue_spare), _PROMPT)
-            for kv, queue, kv_spare, queue_spare in (
-                (0.6, 5.0, 0.1, 3.0),
-                (0.4, 5.0, 0.1, 3.0),
-                (0.3, 3.0, 0.1, 2.0),
-                (0.2, 2.0, 0.05, 1.0),
-                (0.8, 5.0, 0.3, 3.0),
-                (0.9, 10.0, 0.1, 3.0),
-            )
-        ),
-    ),
-)
-WVA_V2_PEER = Peer(
-    "wva-v2",
-    _make_v2,
-    _V2,
-    (
-        replace(_V2, loop=_PROMPT),
-        *(
-            WvaV2Settings(V2Thresholds(kv, queue, up, down), _PROMPT)
-            for kv, queue, up, down in (
-                (0.8, 5.0, 0.95, 0.8),
-                (0.8, 5.0, 0.7, 0.5),
-                (0.8, 5.0, 0.5, 0.35),
-                (0.8, 5.0, 0.35, 0.2),
-                (0.4, 5.0, 0.85, 0.7),
-                (0.3, 5.0, 0.7, 0.5),
-                (0.2, 5.0, 0.7, 0.5),
-                (0.3, 50.0, 0.7, 0.5),
-                (0.2, 50.0, 0.85, 0.7),
-            )
-        ),
-    ),
-)

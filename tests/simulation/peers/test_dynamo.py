@@ -233,12 +233,12 @@ def test_no_step_while_replicas_are_on_their_way() -> None:
     workload = load_scenario("chat-8b").workloads[0]
     scaler = DynamoLoadScaler(workload, DynamoLoadSettings())
     moves = []
-    for tick, pending in enumerate([0, 0, 1, 1, 0]):
+    for tick, pending in enumerate([0, 0, 2, 2, 0]):
         now_s = T0 + 5.0 * tick
         page = sample(running=200.0, waiting=500.0, kv_usage=0.9, finished=50.0 * tick, at_s=now_s)
         moves.append(scaler.step(seen(now_s, [page], pending=pending)))
     # The first page tells no lengths yet; while a replica is on its way what is wanted stays.
-    assert moves == [1, 2, 2, 2, 2]
+    assert moves == [1, 2, 3, 3, 2]
 
 
 def test_easy_targets_have_no_throughput_loop() -> None:
@@ -280,6 +280,12 @@ def test_arima_fits_at_the_fifth_point_and_drops_leading_noughts() -> None:
     for value in (25.0, 45.0, 30.0):
         arima.add(value)
     assert 0.0 <= arima.next() <= 100.0
+
+
+def test_a_series_that_no_model_fits_is_its_last_value() -> None:
+    arima = Arima()
+    _feed(arima, [1.0, 2.0, float("inf"), 3.0, 4.0, 5.0])
+    assert arima.next() == 5.0
 
 
 @given(st.lists(st.floats(0.0, 1e4), min_size=1, max_size=15))

@@ -38,6 +38,13 @@ def test_a_replica_that_starts_counts_from_nought_and_one_that_goes_keeps_its_sh
     assert pool.since(T0 + 15).finished == 2.0
 
 
+def test_a_replica_that_was_missed_once_has_its_first_page_as_base() -> None:
+    pool = PoolCounters(300.0)
+    pool.add(T0, [sample("a", finished=100.0)])
+    pool.add(T0 + 15, [sample("c", at_s=T0 + 15, finished=40.0, started_at_s=T0 - 100)])
+    assert pool.since(T0).finished == 0.0
+
+
 def test_a_reset_is_no_negative_growth() -> None:
     pool = PoolCounters(300.0)
     pool.add(T0, [sample("a", finished=100.0)])
@@ -76,15 +83,15 @@ def test_bounds_leave_one_to_serve() -> None:
 
 
 class Plus:
-    """One more than there is."""
+    """Five more than there are."""
 
     def step(self, seen: Seen) -> int:
-        return seen.desired + 1
+        return seen.desired + 5
 
 
 def test_one_scaler_a_variant_and_the_least_first() -> None:
     policy = PerVariant("plus", 15.0, load_scenario("chat-8b"), lambda _: Plus())
-    assert policy.step(FakeView(T0, {"h100": 2, "l40s": 0})) == {"default/chat": {"h100": 3, "l40s": 1}}
+    assert policy.step(FakeView(T0, {"h100": 2, "l40s": 0})) == {"default/chat": {"h100": 7, "l40s": 1}}
 
 
 def test_what_is_seen_of_a_variant() -> None:

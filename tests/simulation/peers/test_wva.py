@@ -175,6 +175,18 @@ def test_the_hpa_follows_a_decision_after_two_minutes() -> None:
     assert all(w["h100"] == 2 for w in wanted)
 
 
+def test_it_decides_once_a_minute() -> None:
+    """Load rises at 15 s, is seen at 60 s, and the HPA agrees once its 1 of 45 s is 120 s old: at 165 s."""
+    policy = PEERS["wva-v1"].policy(load_scenario("chat-8b"))
+    view = FakeView(T0, {"h100": 2, "l40s": 1})
+    wanted = []
+    for tick in range(13):
+        view.now_s = T0 + 15.0 * tick
+        view.pages = [sample(f"h100-{i}", "h100", view.now_s, kv_usage=0.75 if tick else 0.4) for i in range(2)]
+        wanted.append(policy.step(view)["default/chat"]["l40s"])
+    assert wanted == [1] * 11 + [2] * 2
+
+
 def test_keda_wakes_a_variant_that_has_none() -> None:
     scenario = load_scenario("chat-8b")
     policy = PEERS["wva-v1"].policy(scenario)
@@ -187,6 +199,11 @@ def test_v2_holds_when_nothing_reports() -> None:
     scenario = load_scenario("chat-8b")
     policy = PEERS["wva-v2"].policy(scenario)
     assert policy.step(FakeView(T0, {"h100": 2, "l40s": 1}))["default/chat"] == {"h100": 2, "l40s": 1}
+
+
+def test_a_role_without_any_replica_is_woken() -> None:
+    policy = PEERS["wva-v2"].policy(load_scenario("chat-8b"))
+    assert policy.step(FakeView(T0, {"h100": 0, "l40s": 0}))["default/chat"] == {"h100": 0, "l40s": 1}
 
 
 def test_a_scene_splits_loads_by_role() -> None:
