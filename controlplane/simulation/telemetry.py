@@ -9,7 +9,7 @@ from itertools import accumulate
 from controlplane.domain.observation import Histogram
 
 
-def _one_two_five(limit: float) -> tuple[float, ...]:
+def one_two_five(limit: float) -> tuple[float, ...]:
     """1, 2, 5, 10, 20, 50... up to `limit`: vLLM's `build_1_2_5_buckets`."""
     bounds = [m * 10.0**e for e in range(10) for m in (1, 2, 5)]
     return tuple(b for b in bounds if b <= limit)
@@ -73,5 +73,5 @@ class Telemetry:
     generation_tokens: BucketCounts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.prompt_tokens = BucketCounts(_one_two_five(self.max_model_len))
-        self.generation_tokens = BucketCounts(_one_two_five(self.max_model_len))
+        self.prompt_tokens = BucketCounts(one_two_five(self.max_model_len))
+        self.generation_tokens = BucketCounts(one_two_five(self.max_model_len))
