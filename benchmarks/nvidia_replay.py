@@ -47,7 +47,8 @@ def _options() -> argparse.Namespace:
 
 def _line(result: NvidiaResult) -> str:
     return (
-        f"{result.policy:18} goodput {result.goodput:7.2%}  {result.gpu_hours:.3f} GPU-h  {result.scale_events} events  "
+        f"{result.policy:18} goodput {result.goodput:7.2%}  {result.gpu_hours:.3f} GPU-h  "
+        f"{result.scale_events} events  "
         f"TTFT p50 {result.ttft_p50_s * 1000:.0f} p99 {result.ttft_p99_s * 1000:.0f} ms  "
         f"ITL p50 {result.itl_p50_s * 1000:.0f} p99 {result.itl_p99_s * 1000:.0f} ms  {result.requests} requests"
     )
@@ -76,10 +77,10 @@ def _print_timeline(result: NvidiaResult, every_s: float) -> None:
     print(" ".join(name for name, _ in COLUMNS), "reason")
     next_s = 0.0
     for row in result.timeline:
-        if row["at_s"] >= next_s:
-            next_s = row["at_s"] + every_s
-            cells = ("-".rjust(5) if row[name] is None else format(row[name], shape) for name, shape in COLUMNS)
-            print(*cells, row["reason"][:110])
+        if row.at_s >= next_s:
+            next_s = row.at_s + every_s
+            values = ((getattr(row, name), shape) for name, shape in COLUMNS)
+            print(*("-".rjust(5) if value is None else format(value, shape) for value, shape in values), row.reason)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from controlplane.domain.decision import ScaleEvent
+from controlplane.domain.decision import ColdStart, ScaleEvent
 from controlplane.domain.observation import Inventory, Replica, ReplicaPhase
 from controlplane.domain.target import Target
 from controlplane.planning.cold_starts import default_cold_start
@@ -92,6 +92,10 @@ class TidegateInNvidia:
         next_ms = (seen.now_s - START_S + self._target.policy.interval_s) * MS
         return {"target_prefill": None, "target_decode": wanted, "next_tick_ms": next_ms}
 
+    def cold_starts(self) -> dict[str, ColdStart]:
+        """Those measured so far, by variant."""
+        return self._cold_starts.measured()
+
     def _view(self, seen: Snapshot) -> TargetView:
         replicas = self._replicas(seen)
         self._cold_starts.note(replicas)
@@ -129,9 +133,7 @@ class TidegateInNvidia:
 
 
 def _in_unix_time(seen: Snapshot) -> Snapshot:
-    return Snapshot(
-        seen.now_s + START_S, seen.passes, seen.active, seen.starting, seen.draining, seen.traffic
-    )
+    return Snapshot(seen.now_s + START_S, seen.passes, seen.active, seen.starting, seen.draining, seen.traffic)
 
 
 def _row(seen: Snapshot, step: Step, wanted: int) -> TimelineRow:

@@ -1,7 +1,7 @@
 """From the simulator's ticks to the samples that scraping its workers would have given.
 
-The simulator tells the traffic of the fleet as a whole and the newest pass of each worker. Its router goes round robin, so
-each active worker gets the same share of the arrivals; what it holds is in its newest pass; what it finished is the
+The simulator tells the traffic of the fleet as a whole and the newest pass of each worker. Its router goes round robin,
+so each active worker gets the same share of the arrivals; what it holds is in its newest pass; what it finished is the
 difference. Latencies are told as means, so all of a tick's requests fall into the bucket of their mean.
 """
 

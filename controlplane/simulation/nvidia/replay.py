@@ -15,10 +15,10 @@ import numpy as np
 
 from controlplane.domain import catalog
 from controlplane.domain.target import CapacityType, Mode, Policy, Role, ScaleTargetRef, Slo, Target, Variant
-from controlplane.simulation.nvidia.bridge import ScalingPolicy, TidegateInNvidia
+from controlplane.simulation.nvidia.bridge import ScalingPolicy, TidegateInNvidia, TimelineRow
 
 HASH_BLOCK_TOKENS = 512
-"""Prompts are told as hashes of blocks of so many tokens (the mooncake format); no two share one, so nothing is cached."""
+"""Prompts are hashes of blocks of so many tokens (the mooncake format); no two share one, so nothing is cached."""
 
 Engine = Mapping[str, str | int | float]
 ENGINES: dict[str, Engine] = {
@@ -93,7 +93,7 @@ class NvidiaResult:
     ttft_p99_s: float
     itl_p50_s: float
     itl_p99_s: float
-    timeline: tuple[Mapping[str, Any], ...] = ()
+    timeline: tuple[TimelineRow, ...] = ()
 
     def to_json(self) -> str:
         """The result as a JSON object, indented."""
@@ -111,7 +111,15 @@ def target(slo: Slo, most: int) -> Target:
     gpu = catalog.accelerator("H100")
     ref = ScaleTargetRef("apps/v1", "Deployment", "worker")
     variant = Variant(
-        "worker", ref, Role.BOTH, gpu.name, 1, CapacityType.ON_DEMAND, gpu.usd_per_hour, min_replicas=1, max_replicas=most
+        "worker",
+        ref,
+        Role.BOTH,
+        gpu.name,
+        1,
+        CapacityType.ON_DEMAND,
+        gpu.usd_per_hour,
+        min_replicas=1,
+        max_replicas=most,
     )
     return Target("default", "nvidia", "llama-3.1-8b", (variant,), Policy(Mode.LIVE, slo))
 
@@ -125,6 +133,7 @@ def replay(
         PeersMissing: if NVIDIA's packages are not installed.
         ValueError: if the policy is unknown.
     """
+    workers = _workers(policy)
     if not installed():
         raise PeersMissing("NVIDIA's simulator is not installed; pip install 'tidegate[peers]'")
     core = importlib.import_module("dynamo._core")
@@ -143,15 +152,22 @@ def replay(
             scaling_policy=scaling,
         ).summary
 
-    kind, _, number = policy.partition(":")
-    if kind == "static" and number.isdigit() and int(number) >= 1:
-        return _result(policy, play(int(number), None), 0)
+    if policy.startswith("static:"):
+        return _result(policy, play(workers, None), 0)
     if policy == "tidegate":
         bridge = TidegateInNvidia(target(slo, most), float(arguments.num_gpu_blocks * arguments.block_size))
-        summary = play(1, bridge)
-        return _result(policy, summary, len(bridge.events), tuple(asdict(row) for row in bridge.timeline))
-    if policy in DYNAMO_MODES:
-        return _dynamo(policy, arguments, slo, most, play)
+        summary = play(workers, bridge)
+        return _result(policy, summary, len(bridge.events), tuple(bridge.timeline))
+    return _dynamo(policy, arguments, slo, most, play)
+
+
+def _workers(policy: str) -> int:
+    """How many workers a policy begins with."""
+    kind, _, number = policy.partition(":")
+    if kind == "static" and number.isdigit() and int(number) >= 1:
+        return int(number)
+    if policy == "tidegate" or policy in DYNAMO_MODES:
+        return 1
     raise ValueError(f"policy is {policy!r}; allowed: static:N, tidegate, {', '.join(DYNAMO_MODES)}")
 
 
@@ -174,7 +190,7 @@ def _dynamo(policy: str, arguments: Any, slo: Slo, most: int, play: Any) -> Nvid
 
 
 def _result(
-    policy: str, summary: Mapping[str, Any], events: int, timeline: tuple[Mapping[str, Any], ...] = ()
+    policy: str, summary: Mapping[str, Any], events: int, timeline: tuple[TimelineRow, ...] = ()
 ) -> NvidiaResult:
     return NvidiaResult(
         policy=policy,
