@@ -12,9 +12,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from controlplane.domain import catalog
 from controlplane.domain.observation import Histogram, Replica, ReplicaPhase, Sample
 from controlplane.domain.target import Role, Target
 from controlplane.observing.histograms import difference
+from controlplane.planning.roofline import BLOCK_SIZE_TOKENS, MAX_BATCHED_TOKENS, MAX_NUM_SEQS, kv_capacity_tokens
 from controlplane.simulation.backtest import FleetView
 from controlplane.simulation.scenario import Scenario, ScenarioError
 
@@ -83,7 +85,7 @@ def _adapter(target: Target, gpus: int, mode: str) -> Adapter:
         words = "pip install 'tidegate[peers]', then pip install --no-deps ai-dynamo==1.5.1 aiconfigurator-core==0.12.0"
         raise ScenarioError(f"{DynamoCodePolicy.name} needs Dynamo's planner: {words}")
     planner = importlib.import_module("dynamo.replay.planner")
-    slo = target.policy.slo
+    slo, gpu = target.policy.slo, catalog.accelerator(target.variants[0].accelerator)
     config = {
         "mode": "agg",
         "backend": "vllm",
@@ -94,7 +96,13 @@ def _adapter(target: Target, gpus: int, mode: str) -> Adapter:
         "decode_engine_num_gpu": gpus,
         "max_gpu_budget": target.variants[0].max_replicas * gpus,
     }
-    prepared: Adapter = planner.prepare_planner_replay(None, None, None, json.dumps(config), capture_details=False)
+    engine = importlib.import_module("dynamo.mocker").MockEngineArgs(
+        num_gpu_blocks=kv_capacity_tokens(catalog.model(target.model), gpu, gpus) // BLOCK_SIZE_TOKENS,
+        block_size=BLOCK_SIZE_TOKENS,
+        max_num_seqs=MAX_NUM_SEQS,
+        max_num_batched_tokens=MAX_BATCHED_TOKENS,
+    )
+    prepared: Adapter = planner.prepare_planner_replay(engine, None, None, json.dumps(config), capture_details=False)
     return prepared
 
 
@@ -113,8 +121,8 @@ class TickMaker:
         own = [s for s in samples if s.variant == self._variant]
         # A worker that is new did all that it did since the last tick.
         steps = [(s, self._before.get(s.replica) or Sample(s.replica, s.variant, s.at_s)) for s in own]
-        ids = {p: self._ids(replicas, p) for p in ReplicaPhase}
         active = [self._number(s.replica) for s in own]
+        ids = {p: self._ids(replicas, p) for p in ReplicaPhase}
         tick = {
             "tick_ordinal": self._count,
             "now_ms": at_s * 1000.0,

@@ -134,7 +134,7 @@ def test_dynamo_s_own_code_goes_up_where_requests_queue() -> None:
             return [Replica("a", FIRST, ReplicaPhase.READY, 0.0, 10.0)]
 
         def samples(self, target: str) -> Sequence[Sample]:
-            return [sample(self.now_s, self.now_s - 1000.0, 64.0, 400.0)]
+            return [sample(self.now_s, self.now_s - 1000.0, 64.0, 600.0)]
 
         def desired(self, target: str) -> Mapping[str, int]:
             return {FIRST: 1}
