@@ -9,6 +9,7 @@ from controlplane.planning import default_cold_start
 from controlplane.planning.stepper import GroupStepper, TargetView, horizon
 from controlplane.simulation.backtest import FleetView, Policy
 from controlplane.simulation.cold_start_log import ColdStartLog
+from controlplane.simulation.peers_dynamo import DynamoCodePolicy
 from controlplane.simulation.scenario import Scenario, ScenarioError
 
 
@@ -98,7 +99,9 @@ def policy_named(name: str, scenario: Scenario) -> Policy:
     """
     if name == TidegatePolicy.name:
         return TidegatePolicy(scenario)
+    if name == DynamoCodePolicy.name:
+        return DynamoCodePolicy(scenario)
     replicas = static_replicas(name)
     if replicas is None:
-        raise ScenarioError(f"policy is {name!r}; allowed: tidegate, static:N")
+        raise ScenarioError(f"policy is {name!r}; allowed: tidegate, static:N, {DynamoCodePolicy.name}")
     return StaticPolicy(scenario, replicas)

@@ -9,7 +9,7 @@ from itertools import accumulate
 from controlplane.domain.observation import Histogram
 
 
-def _one_two_five(limit: float) -> tuple[float, ...]:
+def one_two_five(limit: float) -> tuple[float, ...]:
     """1, 2, 5, 10, 20, 50... up to `limit`: vLLM's `build_1_2_5_buckets`."""
     bounds = [m * 10.0**e for e in range(10) for m in (1, 2, 5)]
     return tuple(b for b in bounds if b <= limit)
@@ -66,8 +66,8 @@ BOUNDS: dict[str, tuple[float, ...]] = {
     "prefill": REQUEST_TIME_BOUNDS,
     "decode": REQUEST_TIME_BOUNDS,
     "iteration_tokens": tuple(float(b) for b in ITERATION_BOUNDS),
-    "prompt_tokens": _one_two_five(MAX_LENGTH_TOKENS),
-    "generation_tokens": _one_two_five(MAX_LENGTH_TOKENS),
+    "prompt_tokens": one_two_five(MAX_LENGTH_TOKENS),
+    "generation_tokens": one_two_five(MAX_LENGTH_TOKENS),
 }
 """Bounds of every histogram that an engine keeps, in the order of the core's rows; the names are vLLM's, shortened."""
 
