@@ -41,7 +41,7 @@ AIM = 0.7
 """Of the SLO's budget of misses that is to be spent in the long run; the rest is for what comes unawares."""
 GAIN = 1.5
 MOST_SHARE = 2.0
-"""Of the budget, at the planned peak: misses grow steeply with the load, so twice the share is a few percent of load."""
+"""Of the budget, at the planned peak: misses grow steeply with the load, so twice the share is some percent of it."""
 LEAST_SHARE = 0.1
 """Of the budget that is left however much was missed: the closed form grows steep, and asks for enough more."""
 SETTLED = 0.1

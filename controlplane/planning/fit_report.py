@@ -10,6 +10,7 @@ from controlplane.domain import catalog
 from controlplane.domain.catalog import Accelerator
 from controlplane.domain.decision import CapacityBound, Demand
 from controlplane.domain.target import CapacityType, Mode, Policy, Role, ScaleTargetRef, Slo, Target, Variant
+from controlplane.planning.calibration import PRIOR
 from controlplane.planning.capacity import capacity
 from controlplane.planning.model_shape import ModelShape
 from controlplane.planning.roofline import (
