@@ -23,7 +23,29 @@ from controlplane.simulation.scenario import Scenario
 from controlplane.simulation.traffic import Trace
 
 BIN_S = 15.0
-UTILISATIONS = (1.02, 0.98, 0.94, 0.9, 0.86, 0.82, 0.78, 0.74, 0.7, 0.66, 0.62, 0.58, 0.54, 0.5)
+UTILISATIONS = (
+    1.02,
+    0.98,
+    0.94,
+    0.9,
+    0.86,
+    0.82,
+    0.78,
+    0.74,
+    0.7,
+    0.66,
+    0.62,
+    0.58,
+    0.54,
+    0.5,
+    0.44,
+    0.38,
+    0.32,
+    0.26,
+    0.2,
+    0.15,
+    0.1,
+)
 """Tried from above until the attainment is reached: the first that does is the cheapest."""
 SMOOTHINGS = (1, 4, 12)
 """Bins over which work is averaged: queues and answers of many seconds spread what arrives at once."""
