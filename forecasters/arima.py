@@ -15,8 +15,9 @@ DEFAULTS = {"ar1": 0.0, "ar2": 0.0, "ma1": -0.6, "ma2": 0.0}
 """Used until a fit: ARIMA(0,1,1), which is exponential smoothing with a memory of two or three bins."""
 FIT_BINS = 480
 """Eight hours: enough for four parameters, and a fit of a third of a second."""
-LARGEST_ROOT = 0.999
-"""Roots outside the unit circle would let forecasts or residuals grow without end; such a fit is not used."""
+LARGEST_ROOT = 0.99
+"""Roots on the unit circle would let forecasts grow, or old surprises count, without end; fits of noise about a level
+end there. Drawn in, a surprise is forgotten in an hour or two."""
 
 
 class Arima(PathForecaster):
@@ -39,9 +40,10 @@ class Arima(PathForecaster):
             except (ValueError, np.linalg.LinAlgError):
                 # statsmodels starts from estimates that can lie outside of what it allows; the defaults stay.
                 return
-        ar1, ar2, ma1, ma2 = (float(value) for value in found)
-        if max(_largest_root(ar1, ar2), _largest_root(-ma1, -ma2)) < LARGEST_ROOT:
-            self._arima = {"ar1": ar1, "ar2": ar2, "ma1": ma1, "ma2": ma2}
+        if np.isfinite(found).all():
+            ar1, ar2 = _inside(float(found[0]), float(found[1]))
+            ma1, ma2 = _inside(-float(found[2]), -float(found[3]))
+            self._arima = {"ar1": ar1, "ar2": ar2, "ma1": -ma1, "ma2": -ma2}
 
     def ahead(self, values: Floats, first: int, steps: int) -> Floats:
         """See `PathForecaster`."""
@@ -66,6 +68,8 @@ class Arima(PathForecaster):
         self._arima = {name: float(parameters[name]) for name in DEFAULTS}
 
 
-def _largest_root(first: float, second: float) -> float:
-    """The largest absolute root of x^2 - first*x - second."""
-    return float(np.abs(np.roots([1.0, -first, -second])).max())
+def _inside(first: float, second: float) -> tuple[float, float]:
+    """The coefficients of x^2 - first*x - second with its roots drawn in to `LARGEST_ROOT`, where they are beyond."""
+    largest = float(np.abs(np.roots([1.0, -first, -second])).max())
+    draw = min(LARGEST_ROOT / largest, 1.0) if largest > 0 else 1.0
+    return first * draw, second * draw**2
