@@ -21,8 +21,11 @@ from controlplane.planning.allocation.shares import share_out
 from controlplane.planning.allocation.words import alternatives, binding
 
 DOWN_MARGIN = 0.15
-"""A smaller fleet must carry so much more than the demand: the relative error of a minute's rate at a few requests/s. A
-replica given up for less would be started again, and pay its cold start, within minutes."""
+"""A smaller fleet must carry more than the demand by this share at the most: a replica given up for a ripple would be
+started again, and pay its cold start, within minutes."""
+RIPPLE_DEVIATIONS = 2.0
+"""And by so many standard deviations of a minute's count of requests: at 5 requests/s that is 12 %, at 200 2 %."""
+MINUTE_S = 60.0
 EXACT_COLUMNS = 64
 """Variants up to which competing targets are one mixed-integer program; above, accelerators are given prices, which is
 as good where targets are many and hundreds of times faster."""
@@ -30,13 +33,20 @@ as good where targets are many and hundreds of times faster."""
 
 def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
     """One plan per ask, in order; the same asks give the same plans, always."""
-    claims = [claim_of(ask, DOWN_MARGIN) for ask in asks]
+    claims = [claim_of(ask, down_margin(ask)) for ask in asks]
     limits = _limits(claims, inventory)
     fleets = _fleets(claims, limits)
     free = free_gpus(claims, fleets, inventory.gpus)
     return tuple(
         _plan(ask, claim, fleet, free, inventory) for ask, claim, fleet in zip(asks, claims, fleets, strict=True)
     )
+
+
+def down_margin(ask: Ask) -> float:
+    """The share by which a smaller fleet must carry more than the demand: the noise of a minute's Poisson count."""
+    if ask.demand is None or ask.demand.requests_per_s <= 0:
+        return DOWN_MARGIN
+    return min(DOWN_MARGIN, RIPPLE_DEVIATIONS / (ask.demand.requests_per_s * MINUTE_S) ** 0.5)
 
 
 def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:
