@@ -57,7 +57,7 @@ class Calibration:
 
     `factors` are those on the prior's a, b, c and d, `covariance` that of their errors, row by row; both empty before
     anything was learned. `misses_seen` and `misses_expected` are shares of requests that missed their SLO, as the pages
-    show and as the capacity model expected them at that load, summed with fading memory.
+    show and as the capacity model expected them at that load, means over `misses_weight` seconds.
     """
 
     ratio: float
@@ -66,6 +66,7 @@ class Calibration:
     covariance: tuple[float, ...] = ()
     misses_seen: float = 0.0
     misses_expected: float = 0.0
+    misses_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,9 @@ class Memory:
     recommendations: tuple[Recommendation, ...] = ()
     scale_events: tuple[ScaleEvent, ...] = ()
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    missed_requests: float = 0.0
+    """Of `finished_requests`, those that missed their SLO and need not have; both with fading memory."""
+    finished_requests: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ DEFAULT_SCALE_UP = ScalingRules(
 """HPA v2's defaults for scaleUp: no window; the larger of 4 pods and doubling per 15 s."""
 
 DEFAULT_SCALE_DOWN = ScalingRules(
-    stabilization_window_s=300.0,
+    stabilization_window_s=60.0,
     policies=(ScalingPolicy(ScalingPolicyType.PERCENT, 100, 15.0),),
 )
 """HPA v2's defaults for scaleDown: five minutes of agreement, then any step."""

@@ -39,9 +39,13 @@ MEMORY_S = 900.0
 PRIOR = Calibration(1.0, 0.0)
 AIM = 0.7
 """Of the SLO's budget of misses that is to be spent in the long run; the rest is for what comes unawares."""
+PEAK_SHARE = 1.5
+"""Of the budget that may be missed at the planned peak: most minutes are below it, and miss far less."""
 GAIN = 1.5
-MOST_SHARE = 2.0
-"""Of the budget, at the planned peak: misses grow steeply with the load, so twice the share is some percent of it."""
+MISS_PRIOR_S = 600.0
+"""So many seconds are taken to have missed just what may be missed, before anything was seen."""
+MOST_SHARE = 2.5
+"""Of the budget, at the planned peak: misses grow steeply with the load, so that is some percent of it."""
 LEAST_SHARE = 0.1
 """Of the budget that is left however much was missed: the closed form grows steep, and asks for enough more."""
 SETTLED = 0.1
@@ -82,23 +86,26 @@ def learned_cost(target: Target, variant: Variant, known: Calibration) -> StepCo
 def allowed_misses(known: Calibration, budget: float) -> float:
     """The share of misses that the model may expect at the planned peak, given what was missed of late.
 
-    The budget is the SLO's: what was not missed may be missed at the peak, which most minutes are below; what was missed
-    beyond `AIM` is taken back. Misses beyond what the model expected hardly depend on the load (a router's taste, a few
+    The budget is the SLO's: what was not missed may be missed at the peak, which most minutes are below; what was
+    missed beyond `AIM` is taken back. Misses beyond what the model expected hardly depend on the load (a router's taste, a few
     long prompts), so they are taken off.
     """
-    spent = known.misses_seen / budget
-    share = min(max(1.0 + GAIN * (AIM - spent), LEAST_SHARE), MOST_SHARE)
-    beyond = max(0.0, known.misses_seen - known.misses_expected)
+    prior = MISS_PRIOR_S / (known.misses_weight + MISS_PRIOR_S)
+    spent = known.misses_seen / budget * (1.0 - prior) + AIM * prior
+    share = min(max(PEAK_SHARE + GAIN * (AIM - spent), LEAST_SHARE), MOST_SHARE)
+    beyond = max(0.0, known.misses_seen - known.misses_expected) * (1.0 - prior)
     return max(budget * share - beyond, LEAST_SHARE * budget)
 
 
 def with_misses(known: Calibration, seen: float, expected: float, seconds: float) -> Calibration:
     """One observation more of the share of requests that missed, and of what was expected."""
-    keep, share = 1.0 - seconds / MEMORY_S, seconds / MEMORY_S
+    weight = min(known.misses_weight, MEMORY_S - seconds)
+    mine, whole = weight, weight + seconds
     return replace(
         known,
-        misses_seen=known.misses_seen * keep + seen * share,
-        misses_expected=known.misses_expected * keep + expected * share,
+        misses_seen=(known.misses_seen * mine + seen * seconds) / whole,
+        misses_expected=(known.misses_expected * mine + expected * seconds) / whole,
+        misses_weight=whole,
     )
 
 

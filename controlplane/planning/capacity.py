@@ -23,6 +23,8 @@ KV_SHARE = 0.9
 UTILISATION_MAX = 0.92
 """Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
 a small error in the rate."""
+CORRECTION_LIMITS = (0.75, 1.25)
+"""By which the slow loop may move a capacity: what one bad quarter of an hour seems to say must not buy a fleet."""
 BEST_EFFORT_SHARE = 0.6
 """Of an engine's whole throughput that is planned where no rate at all meets the SLO: as fast as it goes without a
 queue that grows."""
@@ -48,9 +50,12 @@ def capacity(target: Target, variant: Variant, demand: Demand, known: Calibratio
         bounds.update(_memory_bounds(cost, mix, kv_tokens, work_s(cost, mix, variant.role)))
         bounds[CapacityBound.TPOT] *= max(0.0, 1.0 - cost.a_s / target.policy.slo.tpot_s)
     misses = _misses(target, variant, demand, cost, mix)
-    allowed = allowed_misses(known, 1.0 - target.policy.slo.attainment)
+    budget = 1.0 - target.policy.slo.attainment
     ceiling = min(bounds.values())
+    plain = _highest(lambda r: misses(r) <= budget, ceiling)
+    allowed = allowed_misses(known, budget)
     rate = _highest(lambda r: misses(r) <= allowed, ceiling)
+    rate = min(max(rate, plain * CORRECTION_LIMITS[0]), plain * CORRECTION_LIMITS[1])
     if rate >= ceiling * 0.999 and ceiling > 0:
         return Capacity(variant.name, ceiling, min(bounds, key=lambda b: bounds[b]), known.ratio)
     if rate <= ceiling * 1e-3:
@@ -59,11 +64,16 @@ def capacity(target: Target, variant: Variant, demand: Demand, known: Calibratio
 
 
 def expected_misses(target: Target, variant: Variant, demand: Demand, known: Calibration, rate: float) -> float:
-    """Share of requests that miss their SLO at `rate` requests/s a replica, by the model alone; those that an idle
-    replica would miss too are among them."""
+    """Share of requests that miss their SLO at `rate` requests/s a replica, by the model alone."""
     cost, mix = learned_cost(target, variant, known), Mix.of(demand)
-    lost = 0.0 if variant.role is Role.DECODE else hopeless(cost, mix, target.policy.slo.ttft_s)
-    return lost + (1.0 - lost) * _misses(target, variant, demand, cost, mix)(rate)
+    return _misses(target, variant, demand, cost, mix)(rate)
+
+
+def hopeless_share(target: Target, variant: Variant, demand: Demand, known: Calibration) -> float:
+    """Share of requests whose prompt even an idle replica cannot read in time."""
+    if variant.role is Role.DECODE:
+        return 0.0
+    return hopeless(learned_cost(target, variant, known), Mix.of(demand), target.policy.slo.ttft_s)
 
 
 def work_s(cost: StepCost, mix: Mix, role: Role) -> float:

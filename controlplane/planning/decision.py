@@ -26,7 +26,7 @@ from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
 from controlplane.planning.calibration import calibrations
 from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import demand
-from controlplane.planning.feedback import with_feedback
+from controlplane.planning.feedback import planned_quantile, with_budget, with_feedback
 from controlplane.planning.rules import Case, Replicas, forget, judge, longest_look_back_s
 
 PLANNER_VERSION = "2"
@@ -71,7 +71,7 @@ def _waiting(observation: Observation) -> float:
 
 
 def _ask(inputs: TargetInputs, known: dict[str, Calibration]) -> Ask:
-    wanted = demand(inputs)
+    wanted = demand(inputs, lambda rate: planned_quantile(inputs.target.policy, inputs.memory, rate))
     if wanted is None:
         return Ask(inputs, None, ())
     variants = inputs.target.variants
@@ -124,7 +124,7 @@ def _carry(wanted: Demand | None) -> str:
 
 
 def _remember(now_s: float, ask: Ask, plan: Plan, decision: Decision, known: dict[str, Calibration]) -> Memory:
-    memory = replace(ask.inputs.memory, calibrations=known)
+    memory = with_budget(ask.inputs, known, replace(ask.inputs.memory, calibrations=known))
     if decision.verdict is Verdict.ABSTAIN:
         return memory
     recommendations = memory.recommendations

@@ -3,6 +3,7 @@ share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from controlplane.domain.decision import Demand, TargetInputs
@@ -14,13 +15,14 @@ LOW_QUANTILE = 0.5
 """A scale-down must leave enough for the median of the coming peak; the stabilisation window guards the rest."""
 
 
-def demand(inputs: TargetInputs) -> Demand | None:
-    """The demand of one target; None where nothing is known of its load."""
+def demand(inputs: TargetInputs, quantile: Callable[[float], float]) -> Demand | None:
+    """The demand of one target; None where nothing is known of its load. `quantile` of the rate now is what to plan
+    for."""
     now = observed_demand(inputs)
     if now is None or inputs.forecast is None:
         return now
     rates = inputs.forecast.requests_per_s
-    planned = max(now.requests_per_s - now.backlog_rps, rates.peak_at(inputs.target.policy.forecast_quantile))
+    planned = max(now.requests_per_s - now.backlog_rps, rates.peak_at(quantile(now.requests_per_s)))
     low = min(rates.peak_at(LOW_QUANTILE), planned)
     return replace(
         now,

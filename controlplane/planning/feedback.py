@@ -1,44 +1,96 @@
-"""The slow loop: what was missed, beside what the capacity model expected to be missed at that load."""
+"""The slow loops: what was missed, beside what the capacity model expected, and of the SLO's error budget.
+
+Prompts that even an idle replica cannot read in time are left out of both: no decision of ours helps them.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
-from controlplane.domain.decision import Calibration, TargetInputs
+from controlplane.domain.decision import Calibration, Demand, Memory, TargetInputs
 from controlplane.domain.observation import VariantObservation
-from controlplane.domain.target import Role, Variant
-from controlplane.planning.calibration import is_settled, with_misses
-from controlplane.planning.capacity import expected_misses
+from controlplane.domain.target import Policy, Role, Variant
+from controlplane.planning.calibration import AIM, is_settled, with_misses
+from controlplane.planning.capacity import expected_misses, hopeless_share
 from controlplane.planning.demand import observed_demand
 
 COUNTED_FINISHED = 30
 """Finished requests in the window below which a share of misses says nothing."""
 EXPECTED_MAX = 0.3
 """A fleet that is expected to miss more is short of replicas, and its misses say nothing of the model's error."""
+HOPELESS_ERROR = 0.3
+"""Relative error of the share of hopeless prompts: buckets of lengths are wide. So much of it may be avoidable, and is
+not counted."""
+BUDGET_MEMORY_S = 3600.0
+"""The error budget is kept over about an hour: what a burst cost is paid back by the hour after it."""
+BUDGET_PRIOR_S = 900.0
+"""So many seconds of requests are taken to have spent just what may be spent, before anything was seen."""
+QUANTILE_GAIN = 0.3
+"""By which the planned quantile moves for a whole budget: from 0.9 to 0.69 where nothing is missed, and to 0.99 where
+the budget is spent."""
+QUANTILE_LIMITS = (0.5, 0.99)
 
 
 def with_feedback(inputs: TargetInputs, known: Mapping[str, Calibration]) -> dict[str, Calibration]:
     """The calibrations with the newest observation's misses, where the variant is in a steady state."""
-    return {v.name: _one(inputs, v, known[v.name]) for v in inputs.target.variants}
-
-
-def _one(inputs: TargetInputs, variant: Variant, known: Calibration) -> Calibration:
-    seen = inputs.observation.variant(variant.name)
     mix = observed_demand(inputs)
-    if seen is None or mix is None or not is_settled(seen) or not seen.arrival_rps:
+    if mix is None:
+        return dict(known)
+    return {v.name: _one(inputs, v, mix, known[v.name]) for v in inputs.target.variants}
+
+
+def with_budget(inputs: TargetInputs, known: Mapping[str, Calibration], memory: Memory) -> Memory:
+    """The memory with the newest observation's share of the error budget."""
+    mix, seconds = observed_demand(inputs), inputs.target.policy.interval_s
+    keep = math.exp(-seconds / BUDGET_MEMORY_S)
+    missed, finished = memory.missed_requests * keep, memory.finished_requests * keep
+    for variant in inputs.target.variants if mix is not None else ():
+        seen = inputs.observation.variant(variant.name)
+        share = None if seen is None or mix is None else _avoidable(inputs, variant, seen, mix, known[variant.name])
+        if seen is None or share is None or not seen.finished_rps:
+            continue
+        missed += share * seen.finished_rps * seconds
+        # A request that is split is finished once, on the decode side.
+        finished += 0.0 if variant.role is Role.PREFILL else seen.finished_rps * seconds
+    return replace(memory, missed_requests=missed, finished_requests=finished)
+
+
+def planned_quantile(policy: Policy, memory: Memory, rate: float) -> float:
+    """The quantile of the coming peak to provision for: the policy's where the error budget is spent as it should be,
+    lower where hardly anything is missed, higher where too much is. In the long run this finds the newsvendor's
+    quantile for the price that the SLO puts on a miss, without being told one."""
+    budget = 1.0 - policy.slo.attainment
+    prior = max(rate, 1e-9) * BUDGET_PRIOR_S
+    spent = (memory.missed_requests + AIM * budget * prior) / (memory.finished_requests + prior) / max(budget, 1e-9)
+    quantile = policy.forecast_quantile + QUANTILE_GAIN * (spent - AIM)
+    return min(max(quantile, QUANTILE_LIMITS[0]), QUANTILE_LIMITS[1])
+
+
+def _one(inputs: TargetInputs, variant: Variant, mix: Demand, known: Calibration) -> Calibration:
+    seen = inputs.observation.variant(variant.name)
+    if seen is None or not is_settled(seen) or not seen.arrival_rps:
         return known
-    missed = _missed(variant, seen)
-    if missed is None:
-        return known
+    missed = _avoidable(inputs, variant, seen, mix, known)
     expected = expected_misses(inputs.target, variant, mix, known, seen.arrival_rps / seen.reporting)
-    if expected > EXPECTED_MAX:
+    if missed is None or expected > EXPECTED_MAX:
         return known
+    if hopeless_share(inputs.target, variant, mix, known) > 1.0 - inputs.target.policy.slo.attainment:
+        return known  # what is avoidable drowns in what is not
     return with_misses(known, missed, expected, inputs.target.policy.interval_s)
 
 
-def _missed(variant: Variant, seen: VariantObservation) -> float | None:
-    """Share of requests that missed a limit of this role: what misses one is taken not to miss the other."""
+def _avoidable(
+    inputs: TargetInputs, variant: Variant, seen: VariantObservation, mix: Demand, known: Calibration
+) -> float | None:
+    """Share of requests that missed a limit of this role and need not have: what misses one is taken not to miss the
+    other. None where too few finished."""
     ttft = None if variant.role is Role.DECODE else seen.ttft
     tpot = None if variant.role is Role.PREFILL else seen.tpot
-    known = [s for s in (ttft, tpot) if s is not None and s.count >= COUNTED_FINISHED]
-    return min(1.0, sum(1.0 - s.within_slo for s in known)) if known else None
+    shares = [s for s in (ttft, tpot) if s is not None and s.count >= COUNTED_FINISHED]
+    if not shares:
+        return None
+    lost = hopeless_share(inputs.target, variant, mix, known)
+    missed = sum(1.0 - s.within_slo for s in shares) - lost * (1.0 + HOPELESS_ERROR)
+    return min(1.0, max(0.0, missed) / max(1.0 - lost, 1e-9))

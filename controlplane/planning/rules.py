@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from controlplane.domain.decision import Demand, Memory, Ruling, RulingEffect, TargetInputs
@@ -302,8 +302,8 @@ def longest_look_back_s(target: Target) -> float:
 
 def forget(memory: Memory, before_s: float) -> Memory:
     """Without what was before `before_s`."""
-    return Memory(
+    return replace(
+        memory,
         recommendations=tuple(r for r in memory.recommendations if r.at_s > before_s),
         scale_events=tuple(e for e in memory.scale_events if e.at_s > before_s),
-        calibrations=memory.calibrations,
     )

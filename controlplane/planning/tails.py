@@ -35,7 +35,7 @@ FEEDBACK = 0.5
 """A longer step lets more prompts in, which lengthens the next; an answer ends before that has run its course, so the
 square root of the full gain is taken. This and the next were fitted to the simulator at utilisations of 0.3 to 0.9 on
 three traces and two models with least-loaded routing over twelve replicas: most shares are within a factor of 1.5."""
-BALANCED = 0.6
+BALANCED = 0.8
 """Of the mean wait of an M/G/1 queue that is left where the router sends to the emptier of several replicas."""
 _EXPONENTIAL = tuple(
     -math.log(1.0 - q) for q in (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)

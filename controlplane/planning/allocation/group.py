@@ -7,6 +7,7 @@ optimum too if it overdraws no other; else all that are limited are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from controlplane.domain.decision import Plan
@@ -46,7 +47,7 @@ def down_margin(ask: Ask) -> float:
     """The share by which a smaller fleet must carry more than the demand: the noise of a minute's Poisson count."""
     if ask.demand is None or ask.demand.requests_per_s <= 0:
         return DOWN_MARGIN
-    return min(DOWN_MARGIN, RIPPLE_DEVIATIONS / (ask.demand.requests_per_s * MINUTE_S) ** 0.5)
+    return min(DOWN_MARGIN, RIPPLE_DEVIATIONS / math.sqrt(ask.demand.requests_per_s * MINUTE_S))
 
 
 def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:
