@@ -64,6 +64,12 @@ class Calibration:
     weight: float
     factors: tuple[float, ...] = ()
     covariance: tuple[float, ...] = ()
+    deviation: float = 0.15
+    """Relative standard deviation of the step time at the load that was last seen."""
+    kv_tokens: float | None = None
+    """KV cache of one replica as its page says, tokens."""
+    holding: float = 1.0
+    """KV tokens that a sequence holds over those that lengths alone would say."""
     misses_seen: float = 0.0
     misses_expected: float = 0.0
     misses_weight: float = 0.0
@@ -76,6 +82,8 @@ class Memory:
     recommendations: tuple[Recommendation, ...] = ()
     scale_events: tuple[ScaleEvent, ...] = ()
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    first_seen_at_s: float | None = None
+    """When the target was first decided on, unix seconds."""
     missed_requests: float = 0.0
     """Of `finished_requests`, those that missed their SLO and need not have; both with fading memory."""
     finished_requests: float = 0.0

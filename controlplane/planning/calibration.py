@@ -30,8 +30,14 @@ drivers and clocks do."""
 NOISE = 0.06
 """Relative error of one minute's mean step: counters are exact, but the minute is not steady. Four ticks share a
 minute, so each is counted with twice the deviation of an independent one."""
+CAUTION = 1.0
+"""Standard deviations of the learned step time that are added to it: a replica that was hardly watched is not trusted
+to be fast."""
 LIMITS = (0.3, 4.0)
 """A roofline prior is right within these; beyond them the page is doubted, not the physics."""
+HOLDING_MEMORY_S = 300.0
+HOLDING_LIMITS = (0.1, 5.0)
+"""Gauges of one moment are noisy: five minutes of them are averaged, each within these."""
 OUTLIER = 5.0
 """Deviations at which an observation is cut: a stall or a bad page must not rewrite what an hour has taught."""
 MEMORY_S = 900.0
@@ -64,16 +70,19 @@ def calibrations(inputs: TargetInputs) -> dict[str, Calibration]:
         elif variant.role is Role.PREFILL:
             updated[variant.name] = _reader(inputs, variant, seen, inputs.observation.load, known)
         else:
-            updated[variant.name] = _stepper(inputs, variant, seen, inputs.observation.load, known)
+            stepped = _stepper(inputs, variant, seen, inputs.observation.load, known)
+            updated[variant.name] = _holder(inputs, seen, inputs.observation.load, stepped)
     return updated
 
 
 def learned_cost(target: Target, variant: Variant, known: Calibration) -> StepCost:
-    """The prior with the learned factors. Attention over long prompts is arithmetic, and goes with b."""
+    """The prior with the learned factors, and as much more as they are uncertain. Attention over long prompts is
+    arithmetic, and goes with b."""
     cost = prior(catalog.model(target.model), catalog.accelerator(variant.accelerator), variant.gpus_per_replica)
     if not known.factors:
-        return cost
-    a, b, c, d = known.factors
+        return cost.scaled(1.0 + CAUTION * known.deviation)
+    careful = 1.0 + CAUTION * known.deviation
+    a, b, c, d = (careful * factor for factor in known.factors)
     return StepCost(
         cost.a_s * a,
         cost.b_s_per_token * b,
@@ -87,8 +96,8 @@ def allowed_misses(known: Calibration, budget: float) -> float:
     """The share of misses that the model may expect at the planned peak, given what was missed of late.
 
     The budget is the SLO's: what was not missed may be missed at the peak, which most minutes are below; what was
-    missed beyond `AIM` is taken back. Misses beyond what the model expected hardly depend on the load (a router's taste, a few
-    long prompts), so they are taken off.
+    missed beyond `AIM` is taken back. Misses beyond what the model expected hardly depend on the load (a router's
+    taste, a few long prompts), so they are taken off.
     """
     prior = MISS_PRIOR_S / (known.misses_weight + MISS_PRIOR_S)
     spent = known.misses_seen / budget * (1.0 - prior) + AIM * prior
@@ -125,6 +134,19 @@ def _stepper(
     updated = _filtered(known, row, seen.step_time_s)
     ratio = seen.step_time_s / float(row.sum())
     return _smoothed(updated, ratio, inputs.target.policy.interval_s)
+
+
+def _holder(inputs: TargetInputs, seen: VariantObservation, load: Load, known: Calibration) -> Calibration:
+    """What a sequence holds of the KV cache, beside what lengths say: blocks that prefixes share are held once, and
+    lengths of prompts and answers may go together."""
+    kept = replace(known, kv_tokens=seen.kv_capacity_tokens or known.kv_tokens)
+    if not (seen.running and seen.reporting and seen.kv_usage_mean and kept.kv_tokens and load.output_tokens):
+        return kept
+    held = seen.kv_usage_mean * kept.kv_tokens * seen.reporting / seen.running
+    ratio = held * load.output_tokens / max(load.context_tokens_weighted, 1.0)
+    share = inputs.target.policy.interval_s / HOLDING_MEMORY_S
+    bounded = min(max(ratio, HOLDING_LIMITS[0]), HOLDING_LIMITS[1])
+    return replace(kept, holding=kept.holding + (bounded - kept.holding) * min(share, 1.0))
 
 
 def _regressors(target: Target, variant: Variant, seen: VariantObservation, load: Load) -> np.ndarray | None:
@@ -170,6 +192,7 @@ def _filtered(known: Calibration, row: np.ndarray, step_s: float) -> Calibration
         known,
         factors=tuple(factors.tolist()),
         covariance=tuple(((covariance + covariance.T) / 2.0).ravel().tolist()),
+        deviation=float(max(row @ covariance @ row, 0.0)) ** 0.5 / max(float(row @ factors), 1e-12),
     )
 
 
@@ -197,7 +220,7 @@ def _reader(
     updated = _smoothed(known, ratio, inputs.target.policy.interval_s)
     share = updated.weight / (updated.weight + 60.0)  # the prior counts as a minute of evidence
     factor = 1.0 + (updated.ratio - 1.0) * share
-    return replace(updated, factors=(factor,) * 4)
+    return replace(updated, factors=(factor,) * 4, deviation=PRIOR_DEVIATION / 2.0 * (1.0 - share))
 
 
 def _queue_ratio(mean_s: float, service_s: float, spread: float, rate: float) -> float:

@@ -43,11 +43,13 @@ def capacity(target: Target, variant: Variant, demand: Demand, known: Calibratio
         kv_tokens = kv_capacity_tokens(model, gpu, variant.gpus_per_replica) * KV_SHARE
     except DoesNotFit:
         return Capacity(variant.name, 0.0, CapacityBound.INFEASIBLE, known.ratio)
+    if known.kv_tokens:
+        kv_tokens = known.kv_tokens * KV_SHARE
     cost, mix = learned_cost(target, variant, known), Mix.of(demand)
     most = _throughput(cost, mix, variant.role)
     bounds = {CapacityBound.TPOT: most * UTILISATION_MAX}
     if variant.role is not Role.PREFILL:
-        bounds.update(_memory_bounds(cost, mix, kv_tokens, work_s(cost, mix, variant.role)))
+        bounds.update(_memory_bounds(cost, mix, kv_tokens / known.holding, work_s(cost, mix, variant.role)))
         bounds[CapacityBound.TPOT] *= max(0.0, 1.0 - cost.a_s / target.policy.slo.tpot_s)
     misses = _misses(target, variant, demand, cost, mix)
     budget = 1.0 - target.policy.slo.attainment
@@ -74,6 +76,13 @@ def hopeless_share(target: Target, variant: Variant, demand: Demand, known: Cali
     if variant.role is Role.DECODE:
         return 0.0
     return hopeless(learned_cost(target, variant, known), Mix.of(demand), target.policy.slo.ttft_s)
+
+
+def steady_batch(target: Target, variant: Variant, demand: Demand, known: Calibration, rate: float) -> float:
+    """Sequences in the batch at `rate` requests/s a replica, by Little's law; infinite where it is overloaded."""
+    cost, mix = learned_cost(target, variant, known), Mix.of(demand)
+    left = 1.0 - rate * work_s(cost, mix, variant.role)
+    return rate * mix.answer_mean * cost.a_s / left if left > 0 else float("inf")
 
 
 def work_s(cost: StepCost, mix: Mix, role: Role) -> float:

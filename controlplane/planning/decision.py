@@ -124,7 +124,9 @@ def _carry(wanted: Demand | None) -> str:
 
 
 def _remember(now_s: float, ask: Ask, plan: Plan, decision: Decision, known: dict[str, Calibration]) -> Memory:
-    memory = with_budget(ask.inputs, known, replace(ask.inputs.memory, calibrations=known))
+    first_s = now_s if ask.inputs.memory.first_seen_at_s is None else ask.inputs.memory.first_seen_at_s
+    memory = replace(ask.inputs.memory, calibrations=known, first_seen_at_s=first_s)
+    memory = with_budget(ask.inputs, known, memory)
     if decision.verdict is Verdict.ABSTAIN:
         return memory
     recommendations = memory.recommendations

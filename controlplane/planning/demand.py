@@ -11,6 +11,11 @@ from controlplane.domain.decision import Demand, TargetInputs
 BACKLOG_DRAIN_S = 120.0
 """A queue is to be gone in two minutes: less would buy replicas that arrive after it is gone, since a cold start is
 longer."""
+COLD_HEADROOM = 0.25
+"""What the load of a few minutes' acquaintance may grow by within a cold start: the steepest tenth of the starts in
+the public traces, rate-scaled, grow by as much."""
+COLD_S = 1800.0
+"""After half an hour the forecast's own spread is to be trusted."""
 LOW_QUANTILE = 0.5
 """A scale-down must leave enough for the median of the coming peak; the stabilisation window guards the rest."""
 
@@ -22,7 +27,8 @@ def demand(inputs: TargetInputs, quantile: Callable[[float], float]) -> Demand |
     if now is None or inputs.forecast is None:
         return now
     rates = inputs.forecast.requests_per_s
-    planned = max(now.requests_per_s - now.backlog_rps, rates.peak_at(quantile(now.requests_per_s)))
+    coming = now.requests_per_s - now.backlog_rps
+    planned = max(coming * (1.0 + headroom(inputs)), rates.peak_at(quantile(now.requests_per_s)))
     low = min(rates.peak_at(LOW_QUANTILE), planned)
     return replace(
         now,
@@ -30,6 +36,13 @@ def demand(inputs: TargetInputs, quantile: Callable[[float], float]) -> Demand |
         low_requests_per_s=low + now.backlog_rps,
         source=f"forecast:{rates.forecaster}",
     )
+
+
+def headroom(inputs: TargetInputs) -> float:
+    """Share of the present load that is kept free while little of its ways is known."""
+    first_s = inputs.memory.first_seen_at_s
+    watched_s = 0.0 if first_s is None else inputs.observation.at_s - first_s
+    return COLD_HEADROOM * max(0.0, 1.0 - watched_s / COLD_S)
 
 
 def observed_demand(inputs: TargetInputs) -> Demand | None:

@@ -13,13 +13,16 @@ from controlplane.domain.decision import Calibration, Demand, Memory, TargetInpu
 from controlplane.domain.observation import VariantObservation
 from controlplane.domain.target import Policy, Role, Variant
 from controlplane.planning.calibration import AIM, is_settled, with_misses
-from controlplane.planning.capacity import expected_misses, hopeless_share
+from controlplane.planning.capacity import expected_misses, hopeless_share, steady_batch
 from controlplane.planning.demand import observed_demand
 
 COUNTED_FINISHED = 30
 """Finished requests in the window below which a share of misses says nothing."""
 EXPECTED_MAX = 0.3
 """A fleet that is expected to miss more is short of replicas, and its misses say nothing of the model's error."""
+BEHIND = 1.5
+BEHIND_REQUESTS = 5.0
+"""A batch half as large again as the rate explains, and a few requests more, is not a steady one."""
 HOPELESS_ERROR = 0.3
 """Relative error of the share of hopeless prompts: buckets of lengths are wide. So much of it may be avoidable, and is
 not counted."""
@@ -27,6 +30,9 @@ BUDGET_MEMORY_S = 3600.0
 """The error budget is kept over about an hour: what a burst cost is paid back by the hour after it."""
 BUDGET_PRIOR_S = 900.0
 """So many seconds of requests are taken to have spent just what may be spent, before anything was seen."""
+MOST_BUDGETS = 5.0
+"""The most that one window may spend, in budgets: a few minutes without enough replicas are no reason to pay for more
+than enough all the hour after."""
 QUANTILE_GAIN = 0.3
 """By which the planned quantile moves for a whole budget: from 0.9 to 0.69 where nothing is missed, and to 0.99 where
 the budget is spent."""
@@ -44,14 +50,14 @@ def with_feedback(inputs: TargetInputs, known: Mapping[str, Calibration]) -> dic
 def with_budget(inputs: TargetInputs, known: Mapping[str, Calibration], memory: Memory) -> Memory:
     """The memory with the newest observation's share of the error budget."""
     mix, seconds = observed_demand(inputs), inputs.target.policy.interval_s
-    keep = math.exp(-seconds / BUDGET_MEMORY_S)
+    keep, budget = math.exp(-seconds / BUDGET_MEMORY_S), 1.0 - inputs.target.policy.slo.attainment
     missed, finished = memory.missed_requests * keep, memory.finished_requests * keep
     for variant in inputs.target.variants if mix is not None else ():
         seen = inputs.observation.variant(variant.name)
         share = None if seen is None or mix is None else _avoidable(inputs, variant, seen, mix, known[variant.name])
         if seen is None or share is None or not seen.finished_rps:
             continue
-        missed += share * seen.finished_rps * seconds
+        missed += min(share, MOST_BUDGETS * budget) * seen.finished_rps * seconds
         # A request that is split is finished once, on the decode side.
         finished += 0.0 if variant.role is Role.PREFILL else seen.finished_rps * seconds
     return replace(memory, missed_requests=missed, finished_requests=finished)
@@ -74,11 +80,21 @@ def _one(inputs: TargetInputs, variant: Variant, mix: Demand, known: Calibration
         return known
     missed = _avoidable(inputs, variant, seen, mix, known)
     expected = expected_misses(inputs.target, variant, mix, known, seen.arrival_rps / seen.reporting)
-    if missed is None or expected > EXPECTED_MAX:
+    if missed is None or expected > EXPECTED_MAX or _is_behind(inputs, variant, seen, mix, known):
         return known
     if hopeless_share(inputs.target, variant, mix, known) > 1.0 - inputs.target.policy.slo.attainment:
         return known  # what is avoidable drowns in what is not
     return with_misses(known, missed, expected, inputs.target.policy.interval_s)
+
+
+def _is_behind(
+    inputs: TargetInputs, variant: Variant, seen: VariantObservation, mix: Demand, known: Calibration
+) -> bool:
+    """Whether its batches are larger than the rate alone explains (Little): it works off what came before."""
+    if variant.role is Role.PREFILL or not seen.running or not seen.arrival_rps:
+        return False
+    steady = steady_batch(inputs.target, variant, mix, known, seen.arrival_rps / seen.reporting)
+    return seen.running / seen.reporting > BEHIND * steady + BEHIND_REQUESTS
 
 
 def _avoidable(

@@ -22,6 +22,9 @@ from controlplane.domain.target import (
 
 Replicas = Mapping[str, int]
 
+ACQUAINTANCE_S = 300.0
+"""Five minutes: as long as HPA's own window; the step cost is then known to a few percent, and a trend is seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -94,6 +97,21 @@ class FreshnessRule:
             return _ruling(self.name, proposed, _hold_downs(case, proposed), words, RulingEffect.HOLD)
         age = "" if observation.age_s is None else f", the oldest page is {observation.age_s:.0f} s old"
         return _ruling(self.name, proposed, proposed, f"{coverage:.0%} of the Ready replicas report{age}")
+
+
+class AcquaintanceRule:
+    """A target that was hardly watched gives nothing back: its replicas' speed and its load's ways are guesses yet."""
+
+    name = "acquaintance"
+
+    def judge(self, case: Case, proposed: Replicas) -> Ruling:
+        """See `Rule`."""
+        first_s = case.inputs.memory.first_seen_at_s
+        watched_s = 0.0 if first_s is None else case.now_s - first_s
+        if watched_s < ACQUAINTANCE_S and _goes_down(case, proposed):
+            words = f"watched for {watched_s:.0f} s; downs begin after {ACQUAINTANCE_S:.0f} s"
+            return _ruling(self.name, proposed, _hold_downs(case, proposed), words, RulingEffect.HOLD)
+        return _ruling(self.name, proposed, proposed, f"watched for {watched_s:.0f} s")
 
 
 class PendingRule:
@@ -269,6 +287,7 @@ class SpoolRule:
 RULES: tuple[Rule, ...] = (
     ModeRule(),
     FreshnessRule(),
+    AcquaintanceRule(),
     PendingRule(),
     StabilizationRule(),
     RateRule(),
