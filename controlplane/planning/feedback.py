@@ -33,8 +33,8 @@ BUDGET_PRIOR_S = 900.0
 MOST_BUDGETS = 5.0
 """The most that one window may spend, in budgets: a few minutes without enough replicas are no reason to pay for more
 than enough all the hour after."""
-QUANTILE_GAIN = 0.3
-"""By which the planned quantile moves for a whole budget: from 0.9 to 0.69 where nothing is missed, and to 0.99 where
+QUANTILE_GAIN = 0.2
+"""By which the planned quantile moves for a whole budget: from 0.9 to 0.76 where nothing is missed, and to 0.96 where
 the budget is spent."""
 QUANTILE_LIMITS = (0.5, 0.99)
 
