@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from controlplane.domain.decision import Calibration, TargetInputs
 from controlplane.domain.observation import VariantObservation
 from controlplane.domain.target import Role, Variant
-from controlplane.planning.calibration import is_settled, with_misses
+from controlplane.planning.calibration import is_settled, observed_s, with_misses
 from controlplane.planning.capacity import expected_misses
 from controlplane.planning.demand import observed_demand
 
@@ -33,7 +33,7 @@ def _one(inputs: TargetInputs, variant: Variant, known: Calibration) -> Calibrat
     expected = expected_misses(inputs.target, variant, mix, known, seen.arrival_rps / seen.reporting)
     if expected > EXPECTED_MAX:
         return known
-    return with_misses(known, missed, expected, inputs.target.policy.interval_s)
+    return with_misses(known, missed, expected, observed_s(inputs.target))
 
 
 def _missed(variant: Variant, seen: VariantObservation) -> float | None:

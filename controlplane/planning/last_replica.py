@@ -15,7 +15,8 @@ def kept_alive(target: Target, decision: Decision, now_s: float, queued: float |
     heard = [o for o in target.policy.overrides if o.expires_at_s is None or o.expires_at_s > now_s]
     if target.policy.mode is Mode.OFF or heard:
         return decision
-    desired, reasons = dict(decision.desired), []
+    desired = dict(decision.desired)
+    reasons: list[str] = []
     if decision.verdict is Verdict.ABSTAIN:
         desired, reasons = _at_least(target, desired)
     if queued != 0:

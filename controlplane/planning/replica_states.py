@@ -105,7 +105,7 @@ class ReplicaBook:
             return min(state.ready_at_s, now_s)
         if life.ready_at_s is not None:
             return life.ready_at_s
-        # Found Ready at the first step: it has been so for nobody knows how long, and there is no cold start to measure.
+        # Found Ready at the first step: since when nobody knows, and there is no cold start to measure.
         return life.created_at_s if self._before_s is None else now_s
 
 

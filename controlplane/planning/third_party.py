@@ -21,7 +21,7 @@ from controlplane.domain.target import Mode, Target
 from controlplane.observing import read_page
 from controlplane.planning.explain import sentences
 from controlplane.planning.last_replica import kept_alive
-from controlplane.planning.replica_states import ReplicaBook, ReplicaState, StepperError
+from controlplane.planning.replica_states import CLOCK_SLACK_S, ReplicaBook, ReplicaState, StepperError
 from controlplane.planning.self_fitting import SelfFittingStepper
 from controlplane.planning.stepper import Step, TargetView
 
@@ -264,7 +264,18 @@ def _sample(replica: Replica, page: str | bytes | None, now_s: float) -> Sample:
         fault = Fault(FaultKind.UNREACHABLE, replica.name, detail="no page was given")
         return Sample(replica.name, replica.variant, now_s, faults=(fault,))
     body = page.encode() if isinstance(page, str) else page
-    return read_page(body, replica.name, replica.variant, now_s)
+    return _on_this_clock(read_page(body, replica.name, replica.variant, now_s), replica)
+
+
+def _on_this_clock(sample: Sample, replica: Replica) -> Sample:
+    """With the engine's start as the replica's readiness where the page does not say one, or says one to come: its
+    clock is then another than `now_s`."""
+    if sample.started_at_s is not None and sample.started_at_s <= sample.at_s + CLOCK_SLACK_S:
+        return sample
+    ready_s = replica.ready_at_s
+    # One that was Ready from the first may have counted for ever.
+    known = ready_s is not None and ready_s > replica.created_at_s
+    return replace(sample, started_at_s=ready_s if known else None)
 
 
 def _view(
