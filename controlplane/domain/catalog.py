@@ -127,8 +127,9 @@ MODELS: dict[str, Model] = {
 }
 
 
-_ALSO: ContextVar[Mapping[str, Model] | None] = ContextVar("also", default=None)
-"""Models that a caller brought with it, e.g. from a config.json: known only within its `also` block."""
+_ALSO: ContextVar[Mapping[str, Model | Accelerator] | None] = ContextVar("also", default=None)
+"""Models and accelerators that a caller brought with it, e.g. from a config.json: known only within its `also`
+block."""
 
 
 class UnknownName(KeyError):
@@ -138,25 +139,29 @@ class UnknownName(KeyError):
         return str(self.args[0])
 
 
+@contextmanager
+def also(*given: Model | Accelerator) -> Iterator[None]:
+    """Within the block, in this thread or task, `model` and `accelerator` know these too; their names win over the
+    catalog's."""
+    token = _ALSO.set({**(_ALSO.get() or {}), **{one.name: one for one in given}})
+    try:
+        yield
+    finally:
+        _ALSO.reset(token)
+
+
 def accelerator(name: str) -> Accelerator:
     """The accelerator of that name.
 
     Raises:
         UnknownName: naming the accelerators there are.
     """
+    brought = (_ALSO.get() or {}).get(name)
+    if isinstance(brought, Accelerator):
+        return brought
     if name not in ACCELERATORS:
         raise UnknownName(f"accelerator {name!r} is not in the catalog; allowed: {', '.join(ACCELERATORS)}")
     return ACCELERATORS[name]
-
-
-@contextmanager
-def also(*models: Model) -> Iterator[None]:
-    """Within the block, in this thread or task, `model` knows these too; their names win over the catalog's."""
-    token = _ALSO.set({**(_ALSO.get() or {}), **{given.name: given for given in models}})
-    try:
-        yield
-    finally:
-        _ALSO.reset(token)
 
 
 def model(name: str) -> Model:
@@ -165,9 +170,9 @@ def model(name: str) -> Model:
     Raises:
         UnknownName: naming the models there are.
     """
-    brought = _ALSO.get()
-    if brought is not None and name in brought:
-        return brought[name]
+    brought = (_ALSO.get() or {}).get(name)
+    if isinstance(brought, Model):
+        return brought
     if name not in MODELS:
         raise UnknownName(f"model {name!r} is not in the catalog; allowed: {', '.join(MODELS)}")
     return MODELS[name]

@@ -19,13 +19,34 @@ def difference(newer: Histogram, older: Histogram | None) -> Histogram | None:
 
 
 def total(histograms: Iterable[Histogram | None]) -> Histogram | None:
-    """The sum of those that have the first one's bounds; None where there is none."""
+    """Their sum, at the bounds that all of them have; None where there is none.
+
+    Counts at common bounds add up exactly. Where they have fewer than half of the fewest bounds in common, those with
+    the bounds of which there are most observations are summed, and the others left out.
+    """
     known = [h for h in histograms if h is not None]
     if not known:
         return None
-    same = [h for h in known if h.bounds == known[0].bounds]
+    if all(h.bounds == known[0].bounds for h in known):
+        return _summed(known)
+    common = sorted(set.intersection(*(set(h.bounds) for h in known)))
+    if 2 * len(common) >= min(len(h.bounds) for h in known):
+        return _summed([_at_bounds(h, tuple(common)) for h in known])
+    observed: dict[tuple[float, ...], float] = {}
+    for h in known:
+        observed[h.bounds] = observed.get(h.bounds, 0.0) + h.count
+    most = max(observed, key=lambda bounds: observed[bounds])
+    return _summed([h for h in known if h.bounds == most])
+
+
+def _summed(same: list[Histogram]) -> Histogram:
     cumulative = tuple(sum(column) for column in zip(*(h.cumulative for h in same), strict=True))
-    return Histogram(known[0].bounds, cumulative, sum(h.sum for h in same), sum(h.count for h in same))
+    return Histogram(same[0].bounds, cumulative, sum(h.sum for h in same), sum(h.count for h in same))
+
+
+def _at_bounds(histogram: Histogram, bounds: tuple[float, ...]) -> Histogram:
+    at = dict(zip(histogram.bounds, histogram.cumulative, strict=True))
+    return Histogram(bounds, tuple(at[bound] for bound in bounds), histogram.sum, histogram.count)
 
 
 def quantile(histogram: Histogram, level: float) -> float:

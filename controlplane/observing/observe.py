@@ -11,6 +11,7 @@ from controlplane.domain.observation import (
     LENGTH_WEIGHTS,
     Fault,
     FaultKind,
+    Histogram,
     Load,
     Observation,
     Replica,
@@ -52,9 +53,10 @@ def observe(
 
     `desired` is `spec.replicas` by variant name; a variant that is absent from it is taken to want what exists.
     """
-    usable = [s for s in samples if s.running is not None]
+    usable = [s for s in samples if _says_something(s)]
+    resets = window.resets(usable)
     window = window.adding(usable, now_s)
-    seen = _seen(target, replicas, samples, window, now_s)
+    seen = _seen(target, replicas, samples, window, now_s, resets)
     ready = [r for r in replicas if r.phase is ReplicaPhase.READY]
     variants = tuple(_variant(target, v, desired, replicas, seen, now_s) for v in target.variants)
     observation = Observation(
@@ -71,8 +73,19 @@ def observe(
     return observation, window
 
 
+def _says_something(sample: Sample) -> bool:
+    """Whether it tells of the load at all."""
+    told = (sample.running, sample.waiting, sample.finished_total, sample.generation_tokens_total, sample.ttft_s)
+    return any(value is not None for value in told)
+
+
 def _seen(
-    target: Target, replicas: Sequence[Replica], samples: Sequence[Sample], window: SampleWindow, now_s: float
+    target: Target,
+    replicas: Sequence[Replica],
+    samples: Sequence[Sample],
+    window: SampleWindow,
+    now_s: float,
+    resets: Sequence[Fault],
 ) -> _Seen:
     ready = {r.name: r.variant for r in replicas if r.phase is ReplicaPhase.READY}
     faults = [fault for sample in samples for fault in sample.faults]
@@ -86,22 +99,20 @@ def _seen(
             fresh[name] = newest
         else:
             faults.append(Fault(FaultKind.STALE, name, detail=f"the newest sample is {age_s:.0f} s old"))
-    rates, resets = _deltas(window, fresh, now_s, RATE_WINDOW_S)
-    mix, _ = _deltas(window, fresh, now_s, MIX_WINDOW_S)
+    rates = _deltas(window, fresh, now_s, RATE_WINDOW_S)
+    mix = _deltas(window, fresh, now_s, MIX_WINDOW_S)
     gone = [
         name
         for name in window.samples
         if name not in ready and (last := window.newest(name)) is not None and last.at_s > now_s - RATE_WINDOW_S
     ]
-    departed, _ = _deltas(window, gone, now_s, RATE_WINDOW_S)
+    departed = _deltas(window, gone, now_s, RATE_WINDOW_S)
     return _Seen(fresh, rates, mix, departed, Counter(ready.values()), (*faults, *resets))
 
 
-def _deltas(
-    window: SampleWindow, names: Iterable[str], now_s: float, length_s: float
-) -> tuple[list[Delta], list[Fault]]:
-    answers = [delta(window, name, now_s, length_s) for name in names]
-    return [d for d, _ in answers if d is not None], [f for _, f in answers if f is not None]
+def _deltas(window: SampleWindow, names: Iterable[str], now_s: float, length_s: float) -> list[Delta]:
+    answers = (delta(window, name, now_s, length_s) for name in names)
+    return [answer for answer in answers if answer is not None]
 
 
 def _variant(
@@ -138,7 +149,7 @@ def _variant(
         finished_rps=_rate(rates, lambda d: d.finished),
         prompt_tokens_per_s=_rate(rates, lambda d: d.prompt_tokens),
         generation_tokens_per_s=_rate(rates, lambda d: d.generation_tokens),
-        step_time_s=mean(total(d.itl_s for d in rates)),
+        step_time_s=_step_time(rates),
         steps_per_s=_rate(rates, lambda d: d.iterations.count if d.iterations else None),
         preemptions_per_s=_rate(rates, lambda d: d.preemptions),
         ttft=summary(total(d.ttft_s for d in rates), slo.ttft_s),
@@ -154,26 +165,63 @@ def _load(target: Target, seen: _Seen) -> Load | None:
     if rate is not None:
         # What a replica took before it left within the window comes to the others from now on.
         rate += sum(d.arrivals or 0.0 for d in seen.departed if d.variant in fronts) / RATE_WINDOW_S
-    prompts = total(d.prompt_lengths for d in seen.mix if d.variant in fronts)
-    outputs = total(d.output_lengths for d in seen.mix if d.variant in backs)
-    if not (prompts and prompts.count):
-        prompts = total(s.prompt_tokens for s in seen.samples.values() if s.variant in fronts)
-    if not (outputs and outputs.count):
-        outputs = total(s.generation_tokens for s in seen.samples.values() if s.variant in backs)
-    input_tokens, output_tokens = mean(prompts), mean(outputs)
-    if rate is None or input_tokens is None or output_tokens is None or outputs is None:
+    entry, exit_ = [_Side.of(seen, names) for names in (fronts, backs)]
+    prompts = entry.lengths(lambda d: d.prompt_lengths, lambda s: s.prompt_tokens)
+    outputs = exit_.lengths(lambda d: d.output_lengths, lambda s: s.generation_tokens)
+    input_tokens = mean(prompts) if prompts else entry.per_request(lambda d: (d.prompt_tokens, d.read))
+    output_tokens = mean(outputs) if outputs else exit_.per_request(lambda d: (d.generation_tokens, d.answered))
+    if rate is None or input_tokens is None or output_tokens is None:
         return None
     return Load(
         requests_per_s=rate,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         # Lengths of prompt and answer are taken as independent; E[OSL^2] keeps the tail that a product of means loses.
-        context_tokens_weighted=output_tokens * input_tokens + mean_square(outputs) / 2.0,
+        # Where their spread is not told it is taken to be that of an exponential: E[x^2] = 2 E[x]^2.
+        context_tokens_weighted=output_tokens * input_tokens
+        + (mean_square(outputs) if outputs else 2.0 * output_tokens**2) / 2.0,
         cached_share=_cached_share([d for d in seen.mix if d.variant in fronts]),
         input_tokens_squared=mean_square(prompts) if prompts is not None else None,
         input_lengths=lengths(prompts, LENGTH_LEVELS, LENGTH_WEIGHTS),
         output_lengths=lengths(outputs, LENGTH_LEVELS, LENGTH_WEIGHTS),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The replicas that read prompts, or those that write answers, over the last five minutes."""
+
+    mix: Sequence[Delta]
+    samples: Sequence[Sample]
+
+    @classmethod
+    def of(cls, seen: _Seen, names: frozenset[str]) -> _Side:
+        return cls(
+            [d for d in seen.mix if d.variant in names], [s for s in seen.samples.values() if s.variant in names]
+        )
+
+    def lengths(
+        self, lately: Callable[[Delta], Histogram | None], ever: Callable[[Sample], Histogram | None]
+    ) -> Histogram | None:
+        """The lengths seen lately, else since the engines' start; None where no page has them."""
+        recent = total(lately(d) for d in self.mix)
+        return recent if recent and recent.count else total(ever(s) for s in self.samples)
+
+    def per_request(self, what: Callable[[Delta], tuple[float | None, float | None]]) -> float | None:
+        """Mean tokens of a request, of counters alone: for pages without histograms of lengths."""
+        known = [(tokens, requests) for d in self.mix for tokens, requests in [what(d)] if requests is not None]
+        tokens, requests = sum(t for t, _ in known if t is not None), sum(r for t, r in known if t is not None)
+        return tokens / requests if requests > 0 and tokens > 0 else None
+
+
+def _step_time(rates: Sequence[Delta]) -> float | None:
+    """Mean seconds of a step that decoded: between tokens, else per token of a request, else by Little's law from the
+    batch and the tokens that it made."""
+    measured = mean(total(d.itl_s for d in rates)) or mean(total(d.tpot_s for d in rates))
+    if measured is not None:
+        return measured
+    known = [(d.running_mean * d.seconds, d.generation_tokens) for d in rates if d.running_mean and d.generation_tokens]
+    return sum(busy for busy, _ in known) / sum(tokens for _, tokens in known) if known else None
 
 
 def _arrivals(entering: Sequence[Delta], ready: int) -> float | None:

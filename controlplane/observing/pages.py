@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from controlplane.domain.observation import Fault, FaultKind, Histogram, Sample
+from controlplane.observing.page_lines import label, labels_of, series
 
 GAUGES: Mapping[str, tuple[str, ...]] = {
     "running": ("vllm:num_requests_running",),
@@ -38,7 +38,20 @@ HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
 CACHE_CONFIG = "vllm:cache_config_info"
 REQUIRED = ("running", "waiting", "kv_usage", "generation_tokens_total", "finished_total", "ttft_s", "prompt_tokens")
 """Without these little can be said; each one's absence is a fault of its own."""
-_WANTED = tuple(name for table in (GAUGES, COUNTERS, HISTOGRAMS) for names in table.values() for name in names)
+_CACHE_LABELS = ("kv_cache_size_tokens", "num_gpu_blocks", "block_size")
+
+
+def _all(table: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
+    return (name for names in table.values() for name in names)
+
+
+_SERIES: Mapping[str, tuple[str, str]] = {
+    **{name: (name, "") for name in (*_all(GAUGES), *_all(COUNTERS))},
+    **{f"{name}_total": (name, "") for name in _all(COUNTERS)},
+    **{f"{name}_{part}": (name, part) for name in _all(HISTOGRAMS) for part in ("bucket", "sum", "count")},
+    CACHE_CONFIG: (CACHE_CONFIG, ""),
+}
+"""Family and part by the name of a series."""
 
 
 @dataclass(slots=True)
@@ -52,7 +65,9 @@ class _Buckets:
         if not (self.sums and self.counts):
             return None
         bounds = tuple(sorted(bound for bound in self.cumulative if math.isfinite(bound)))
-        return Histogram(bounds, tuple(self.cumulative[bound] for bound in bounds), sum(self.sums), sum(self.counts))
+        # Engines with unlike bounds behind one page: where one of them does not say, there is no less than before.
+        cumulative = tuple(accumulate((self.cumulative[bound] for bound in bounds), max))
+        return Histogram(bounds, cumulative, sum(self.sums), sum(self.counts))
 
 
 @dataclass(slots=True)
@@ -91,40 +106,31 @@ def _names(name: str) -> tuple[str, ...]:
 
 def _read(text: str, replica: str) -> _Read:
     read = _Read()
-    for family in text_string_to_metric_families("\n".join(_wanted_lines(text)) + "\n"):
-        for name, labels, value, *_ in family.samples:
-            if name == CACHE_CONFIG:
-                read.kv_capacity_tokens = _capacity(labels)
-            elif not math.isfinite(value):
-                read.faults.append(Fault(FaultKind.NOT_FINITE, replica, name, f"is {value}"))
-            elif value < 0:
-                read.faults.append(Fault(FaultKind.NEGATIVE, replica, name, f"is {value}"))
-            else:
-                _keep(read, family.name, family.type, name, labels, value)
+    for name, labels, value in series(text, _SERIES.keys()):
+        if name == CACHE_CONFIG:
+            read.kv_capacity_tokens = _capacity(labels_of(labels, _CACHE_LABELS))
+        elif not math.isfinite(value):
+            read.faults.append(Fault(FaultKind.NOT_FINITE, replica, name, f"is {value}"))
+        elif value < 0:
+            read.faults.append(Fault(FaultKind.NEGATIVE, replica, name, f"is {value}"))
+        else:
+            _keep(read, name, labels, value)
     return read
 
 
-def _keep(read: _Read, family: str, kind: str, name: str, labels: Mapping[str, str], value: float) -> None:
-    if kind != "histogram":
-        read.values[family].append(value)
-    elif name.endswith("_bucket"):
-        read.buckets[family].cumulative[float(labels["le"])] += value
-    elif name.endswith("_sum"):
+def _keep(read: _Read, name: str, labels: str, value: float) -> None:
+    family, part = _SERIES[name]
+    if part == "bucket":
+        bound = label(labels, "le")
+        if bound is None:
+            raise ValueError(f"a bucket of {family} has no le")
+        read.buckets[family].cumulative[float(bound)] += value
+    elif part == "sum":
         read.buckets[family].sums.append(value)
-    elif name.endswith("_count"):
+    elif part == "count":
         read.buckets[family].counts.append(value)
-
-
-def _wanted_lines(text: str) -> Iterator[str]:
-    """Lines of the families that are read, their TYPE lines included: parsing the rest would be most of the work."""
-    for line in text.split("\n"):
-        name = line[7:] if line.startswith("# TYPE ") else line
-        if "_created" in name[:80] or line.startswith("# HELP"):
-            continue
-        if name.startswith((*_WANTED, CACHE_CONFIG)):
-            yield line
-        elif line and not line.startswith("#") and "{" not in line and " " not in line:
-            raise ValueError(f"not a metrics page: {line[:80]!r}")
+    else:
+        read.values[family].append(value)
 
 
 def _capacity(labels: Mapping[str, str]) -> float | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from controlplane.domain.observation import Fault, FaultKind, Histogram, Sample
 from controlplane.observing.histograms import difference
@@ -13,6 +14,10 @@ RATE_WINDOW_S = 60.0
 MIX_WINDOW_S = 300.0
 """Token means are over five minutes: lengths are heavy-tailed, and the mix changes more slowly than the rate."""
 
+CLOCK_SLACK_S = 1.0
+"""Of a start that is ahead of the sample's time by more than this the clock is another one: a page's is the engine's,
+and who steps in simulated time may have real ones in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampleWindow:
@@ -21,12 +26,26 @@ class SampleWindow:
     samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
 
     def adding(self, fresh: Iterable[Sample], now_s: float) -> SampleWindow:
-        """With `fresh` samples added, and what is too old to matter at `now_s` forgotten."""
+        """With `fresh` samples added, and forgotten what is too old to matter at `now_s` or of an engine before it was
+        started anew."""
         kept = {replica: list(samples) for replica, samples in self.samples.items()}
         for sample in fresh:
-            kept.setdefault(sample.replica, []).append(sample)
+            before = kept.setdefault(sample.replica, [])
+            if before and _was_reset(before[-1], sample):
+                before.clear()
+            before.append(sample)
         trimmed = {replica: _trim(samples, now_s - MIX_WINDOW_S) for replica, samples in kept.items()}
         return SampleWindow({replica: samples for replica, samples in trimmed.items() if samples})
+
+    def resets(self, fresh: Iterable[Sample]) -> list[Fault]:
+        """A fault for each of `fresh` whose engine was started anew since the last: what it did before is not known."""
+        pairs = [(self.newest(sample.replica), sample) for sample in fresh]
+        words = "counters went back: the engine was started anew"
+        return [
+            Fault(FaultKind.RESET, sample.replica, detail=words)
+            for before, sample in pairs
+            if before is not None and _was_reset(before, sample)
+        ]
 
     def newest(self, replica: str) -> Sample | None:
         """The newest sample of a replica."""
@@ -51,14 +70,20 @@ def _trim(samples: list[Sample], from_s: float) -> tuple[Sample, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one replica did over `seconds`. None: not known."""
+    """What one replica did over `seconds`. None: not known, and not to be derived from what else the page says."""
 
     replica: str
     variant: str
     seconds: float
     finished: float | None
-    in_system: float | None
-    """Change of running + waiting."""
+    started: float | None
+    """Requests that got their first token."""
+    running: float | None
+    """Change of running."""
+    waiting: float | None
+    """Change of waiting."""
+    running_mean: float | None
+    """Requests in the batch, the mean of what the pages showed."""
     prompt_tokens: float | None
     cached_tokens: float | None
     generation_tokens: float | None
@@ -72,34 +97,64 @@ class Delta:
 
     @property
     def arrivals(self) -> float | None:
-        """Requests that came, by flow conservation: what was finished and what more there is. Not below nought."""
-        if self.finished is None or self.in_system is None:
-            return None
-        return max(0.0, self.finished + self.in_system)
+        """Requests that came, by flow conservation: what was finished and what more there is. Not below nought.
+
+        A page that does not say both has its first tokens counted, and what more waits for one; else what was finished.
+        """
+        if self.finished is not None and self.running is not None and self.waiting is not None:
+            return max(0.0, self.finished + (self.running + self.waiting))
+        if self.started is not None:
+            return max(0.0, self.started + (self.waiting or 0.0))
+        return (
+            None if self.finished is None else max(0.0, self.finished + (self.waiting or 0.0) + (self.running or 0.0))
+        )
+
+    @property
+    def read(self) -> float | None:
+        """Requests whose prompts were read."""
+        if self.started is not None:
+            return self.started
+        return None if self.finished is None else max(0.0, self.finished + (self.running or 0.0))
+
+    @property
+    def answered(self) -> float | None:
+        """Answers' worth of tokens that were made: those in the batch are half done in the mean."""
+        if self.finished is not None:
+            return max(0.0, self.finished + (self.running or 0.0) / 2.0)
+        return self.started
 
 
-def delta(window: SampleWindow, replica: str, now_s: float, length_s: float) -> tuple[Delta | None, Fault | None]:
+def delta(window: SampleWindow, replica: str, now_s: float, length_s: float) -> Delta | None:
     """What a replica did over the last `length_s`; since its start where that is later and no sample is older.
 
-    None with a fault after a reset of its counters: that interval is not known. None without one: nothing to compare.
+    None where there is nothing to compare.
     """
     newest = window.newest(replica)
     if newest is None:
-        return None, None
+        return None
     base = window.base(replica, now_s - length_s)
-    started_s = newest.started_at_s
-    if base is not None and _was_reset(base, newest):
-        return None, Fault(FaultKind.RESET, replica, detail="counters went back: the engine was started anew")
     if base is None:
-        if started_s is None or started_s < newest.at_s - 2.0 * MIX_WINDOW_S:
-            return None, None
-        # An engine that is younger than the window took nothing in the window's rest: its rate is over the whole of it.
-        since_s = min(started_s, newest.at_s - length_s)
-        base = Sample(replica, newest.variant, since_s, running=0.0, waiting=0.0)
-        base = replace(base, **dict.fromkeys(_COUNTERS, 0.0))  # type: ignore[arg-type]
-    if newest.at_s <= base.at_s:
-        return None, None
-    return _between(base, newest), None
+        return _since_start(newest, length_s)
+    if newest.at_s <= base.at_s or _was_reset(base, newest):
+        return None
+    batch = [s.running for s in window.samples[replica] if s.at_s > base.at_s and s.running is not None]
+    return _between(base, newest, sum(batch) / len(batch) if batch else None)
+
+
+def _since_start(newest: Sample, length_s: float) -> Delta | None:
+    started_s = newest.started_at_s
+    if started_s is None or not newest.at_s - 2.0 * MIX_WINDOW_S <= started_s <= newest.at_s + CLOCK_SLACK_S:
+        return None
+    # An engine that is younger than the window took nothing in the window's rest: its rate is over the whole of it.
+    since_s = min(started_s, newest.at_s - length_s)
+    nothing = {
+        name: Histogram(h.bounds, (0.0,) * len(h.bounds), 0.0, 0.0)
+        for name in _HISTOGRAMS
+        if (h := getattr(newest, name)) is not None
+    }
+    counters: dict[str, Any] = {**dict.fromkeys(_COUNTERS, 0.0), **nothing}
+    base = Sample(newest.replica, newest.variant, since_s, running=0.0, waiting=0.0, **counters)
+    return _between(base, newest, newest.running)
 
 
 _COUNTERS = (
@@ -111,35 +166,62 @@ _COUNTERS = (
 )
 
 
+_HISTOGRAMS = ("ttft_s", "tpot_s", "itl_s", "prompt_tokens", "generation_tokens", "iteration_tokens")
+
+
 def _was_reset(base: Sample, newest: Sample) -> bool:
+    """Whether another engine answers under the same name."""
+    if base.variant != newest.variant:
+        return True
+    if base.started_at_s is not None and newest.started_at_s is not None:
+        later_s = newest.started_at_s - base.started_at_s
+        if later_s > CLOCK_SLACK_S and newest.started_at_s <= newest.at_s + CLOCK_SLACK_S:
+            return True
     pairs = ((getattr(base, name), getattr(newest, name)) for name in _COUNTERS)
     return any(old is not None and new is not None and new < old for old, new in pairs)
 
 
-def _between(base: Sample, newest: Sample) -> Delta:
+def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
+    """The differences; a counter that a page does not have is taken from the histogram that counts the same."""
+    ttft, itl, tpot = (_grown(getattr(newest, n), getattr(base, n)) for n in ("ttft_s", "itl_s", "tpot_s"))
+    prompts = _grown(newest.prompt_tokens, base.prompt_tokens)
+    outputs = _grown(newest.generation_tokens, base.generation_tokens)
+    made = itl.count + ttft.count if itl is not None and ttft is not None else None
     return Delta(
         replica=newest.replica,
         variant=newest.variant,
         seconds=newest.at_s - base.at_s,
-        finished=_less(newest.finished_total, base.finished_total),
-        in_system=_less(_in_system(newest), _in_system(base)),
-        prompt_tokens=_less(newest.prompt_tokens_total, base.prompt_tokens_total),
+        finished=_first(_less(newest.finished_total, base.finished_total), *(_count(h) for h in (outputs, prompts))),
+        started=_count(ttft),
+        running=_less(newest.running, base.running),
+        waiting=_less(newest.waiting, base.waiting),
+        running_mean=running_mean,
+        prompt_tokens=_first(_less(newest.prompt_tokens_total, base.prompt_tokens_total), _sum(prompts)),
         cached_tokens=_less(newest.prompt_tokens_cached_total, base.prompt_tokens_cached_total),
-        generation_tokens=_less(newest.generation_tokens_total, base.generation_tokens_total),
+        generation_tokens=_first(
+            _less(newest.generation_tokens_total, base.generation_tokens_total), made, _sum(outputs)
+        ),
         preemptions=_less(newest.preemptions_total, base.preemptions_total),
-        ttft_s=_grown(newest.ttft_s, base.ttft_s),
-        tpot_s=_grown(newest.tpot_s, base.tpot_s),
-        itl_s=_grown(newest.itl_s, base.itl_s),
-        prompt_lengths=_grown(newest.prompt_tokens, base.prompt_tokens),
-        output_lengths=_grown(newest.generation_tokens, base.generation_tokens),
+        ttft_s=ttft,
+        tpot_s=tpot,
+        itl_s=itl,
+        prompt_lengths=prompts,
+        output_lengths=outputs,
         iterations=_grown(newest.iteration_tokens, base.iteration_tokens),
     )
 
 
-def _in_system(sample: Sample) -> float | None:
-    if sample.running is None or sample.waiting is None:
-        return None
-    return sample.running + sample.waiting
+def _first(*values: float | None) -> float | None:
+    """The first that is known."""
+    return next((value for value in values if value is not None), None)
+
+
+def _count(histogram: Histogram | None) -> float | None:
+    return None if histogram is None else histogram.count
+
+
+def _sum(histogram: Histogram | None) -> float | None:
+    return None if histogram is None else histogram.sum
 
 
 def _less(newer: float | None, older: float | None) -> float | None:
@@ -147,4 +229,4 @@ def _less(newer: float | None, older: float | None) -> float | None:
 
 
 def _grown(newer: Histogram | None, older: Histogram | None) -> Histogram | None:
-    return None if newer is None else difference(newer, older)
+    return None if newer is None or older is None else difference(newer, older)

@@ -25,11 +25,16 @@ from controlplane.planning.roofline import StepCost, prior
 PRIOR_DEVIATION = 0.3
 """A roofline is right to about 30 % in each coefficient (DESIGN; measured tables are within that of datasheets)."""
 DRIFT = 0.003
-"""Standard deviation by which a factor may wander in one observation: 5 % in an hour of ticks. The mix drifts, and
+"""Standard deviation by which a factor may wander in one tick: 5 % in an hour of ticks. The mix drifts, and
 drivers and clocks do."""
 NOISE = 0.06
-"""Relative error of one minute's mean step: counters are exact, but the minute is not steady. Four ticks share a
-minute, so each is counted with twice the deviation of an independent one."""
+"""Relative error of one minute's mean step: counters are exact, but the minute is not steady. Ticks that share a minute
+are each counted with so much more variance that together they say what one minute does."""
+MINUTE_S = 60.0
+USUAL_INTERVAL_S = 15.0
+"""Of ticks; what `DRIFT` is told for."""
+LONGEST_INTERVAL_S = 300.0
+"""An observation is over five minutes at most, and is evidence of no more."""
 CAUTION = 1.0
 """Standard deviations of the learned step time that are added to it: a replica that was hardly watched is not trusted
 to be fast."""
@@ -65,7 +70,7 @@ def calibrations(inputs: TargetInputs) -> dict[str, Calibration]:
     for variant in inputs.target.variants:
         seen = inputs.observation.variant(variant.name)
         known = before.get(variant.name, PRIOR)
-        if seen is None or inputs.observation.load is None:
+        if seen is None or inputs.observation.load is None or inputs.target.policy.interval_s <= 0:
             updated[variant.name] = known
         elif variant.role is Role.PREFILL:
             updated[variant.name] = _reader(inputs, variant, seen, inputs.observation.load, known)
@@ -131,9 +136,10 @@ def _stepper(
     row = _regressors(inputs.target, variant, seen, load)
     if row is None or seen.step_time_s is None:
         return known
-    updated = _filtered(known, row, seen.step_time_s)
+    interval_s = observed_s(inputs.target)
+    updated = _filtered(known, row, seen.step_time_s, interval_s)
     ratio = seen.step_time_s / float(row.sum())
-    return _smoothed(updated, ratio, inputs.target.policy.interval_s)
+    return _smoothed(updated, ratio, interval_s)
 
 
 def _holder(inputs: TargetInputs, seen: VariantObservation, load: Load, known: Calibration) -> Calibration:
@@ -144,7 +150,7 @@ def _holder(inputs: TargetInputs, seen: VariantObservation, load: Load, known: C
         return kept
     held = seen.kv_usage_mean * kept.kv_tokens * seen.reporting / seen.running
     ratio = held * load.output_tokens / max(load.context_tokens_weighted, 1.0)
-    share = inputs.target.policy.interval_s / HOLDING_MEMORY_S
+    share = observed_s(inputs.target) / HOLDING_MEMORY_S
     bounded = min(max(ratio, HOLDING_LIMITS[0]), HOLDING_LIMITS[1])
     return replace(kept, holding=kept.holding + (bounded - kept.holding) * min(share, 1.0))
 
@@ -157,7 +163,10 @@ def _regressors(target: Target, variant: Variant, seen: VariantObservation, load
     cost = prior(catalog.model(target.model), catalog.accelerator(variant.accelerator), variant.gpus_per_replica)
     batch = made / seen.reporting * step_s
     context = batch * load.context_tokens_weighted / load.output_tokens
-    read = (seen.prompt_tokens_per_s or 0.0) / seen.reporting * (1.0 - load.cached_share) * step_s
+    prompts = _prompt_tokens_per_s(variant, seen, load)
+    if prompts is None:
+        return None
+    read = prompts / seen.reporting * (1.0 - load.cached_share) * step_s
     pairs = 0.0
     if variant.role is not Role.BOTH:
         read = 0.0
@@ -173,16 +182,30 @@ def _regressors(target: Target, variant: Variant, seen: VariantObservation, load
     )
 
 
-def _filtered(known: Calibration, row: np.ndarray, step_s: float) -> Calibration:
-    """One step of the filter: predict (a random walk), then correct by what was seen."""
+def _prompt_tokens_per_s(variant: Variant, seen: VariantObservation, load: Load) -> float | None:
+    """Prompt tokens/s that were read, by the pages' counter or from the requests that came."""
+    if variant.role is not Role.BOTH:
+        return 0.0
+    if seen.prompt_tokens_per_s is not None:
+        return seen.prompt_tokens_per_s
+    return None if seen.arrival_rps is None else seen.arrival_rps * load.input_tokens
+
+
+def observed_s(target: Target) -> float:
+    """Seconds of evidence that one observation brings: the time since the last one."""
+    return min(target.policy.interval_s, LONGEST_INTERVAL_S)
+
+
+def _filtered(known: Calibration, row: np.ndarray, step_s: float, interval_s: float) -> Calibration:
+    """One step of the filter: predict (a random walk), then correct by what was seen in `interval_s`, above 0."""
     size = len(row)
     factors = np.array(known.factors) if known.factors else np.ones(size)
     covariance = (
         np.array(known.covariance).reshape(size, size) if known.covariance else np.eye(size) * PRIOR_DEVIATION**2
     )
-    covariance = covariance + np.eye(size) * DRIFT**2
+    covariance = covariance + np.eye(size) * (DRIFT**2 * (interval_s / USUAL_INTERVAL_S))
     spread = covariance @ row
-    variance = float(row @ spread) + (2.0 * NOISE * step_s) ** 2
+    variance = float(row @ spread) + (NOISE * step_s) ** 2 * max(1.0, MINUTE_S / interval_s)
     surprise = step_s - float(row @ factors)
     surprise = float(np.clip(surprise, -OUTLIER * variance**0.5, OUTLIER * variance**0.5))
     gain = spread / variance
@@ -217,7 +240,7 @@ def _reader(
     service_s = cost.a_s + cost.b_s_per_token * tokens + cost.e_s_per_token_pair * square / 2.0
     spread = max(square / max(tokens, 1.0) ** 2, 1.0)
     ratio = _queue_ratio(seen.ttft.mean_s, service_s, spread, seen.arrival_rps / seen.reporting)
-    updated = _smoothed(known, ratio, inputs.target.policy.interval_s)
+    updated = _smoothed(known, ratio, observed_s(inputs.target))
     share = updated.weight / (updated.weight + 60.0)  # the prior counts as a minute of evidence
     factor = 1.0 + (updated.ratio - 1.0) * share
     return replace(updated, factors=(factor,) * 4, deviation=PRIOR_DEVIATION / 2.0 * (1.0 - share))

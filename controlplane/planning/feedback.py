@@ -12,7 +12,7 @@ from dataclasses import replace
 from controlplane.domain.decision import Calibration, Demand, Memory, TargetInputs
 from controlplane.domain.observation import VariantObservation
 from controlplane.domain.target import Policy, Role, Variant
-from controlplane.planning.calibration import AIM, is_settled, with_misses
+from controlplane.planning.calibration import AIM, is_settled, observed_s, with_misses
 from controlplane.planning.capacity import expected_misses, hopeless_share, steady_batch
 from controlplane.planning.demand import observed_demand
 
@@ -49,7 +49,7 @@ def with_feedback(inputs: TargetInputs, known: Mapping[str, Calibration]) -> dic
 
 def with_budget(inputs: TargetInputs, known: Mapping[str, Calibration], memory: Memory) -> Memory:
     """The memory with the newest observation's share of the error budget."""
-    mix, seconds = observed_demand(inputs), inputs.target.policy.interval_s
+    mix, seconds = observed_demand(inputs), observed_s(inputs.target)
     keep, budget = math.exp(-seconds / BUDGET_MEMORY_S), 1.0 - inputs.target.policy.slo.attainment
     missed, finished = memory.missed_requests * keep, memory.finished_requests * keep
     for variant in inputs.target.variants if mix is not None else ():
@@ -84,7 +84,7 @@ def _one(inputs: TargetInputs, variant: Variant, mix: Demand, known: Calibration
         return known
     if hopeless_share(inputs.target, variant, mix, known) > 1.0 - inputs.target.policy.slo.attainment:
         return known  # what is avoidable drowns in what is not
-    return with_misses(known, missed, expected, inputs.target.policy.interval_s)
+    return with_misses(known, missed, expected, observed_s(inputs.target))
 
 
 def _is_behind(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controlplane.domain.target import Target
-from controlplane.planning import default_cold_start
-from controlplane.planning.stepper import GroupStepper, TargetView, horizon
+from controlplane.planning.self_fitting import SelfFittingStepper
+from controlplane.planning.stepper import TargetView
 from controlplane.simulation.backtest import FleetView, Policy
-from controlplane.simulation.cold_start_log import ColdStartLog
 from controlplane.simulation.peers_dynamo import DynamoCodePolicy
 from controlplane.simulation.scenario import Scenario, ScenarioError
 
@@ -55,40 +54,20 @@ class TidegatePolicy:
 
     def __init__(self, scenario: Scenario) -> None:
         self._targets = scenario.targets
-        self._steppers = {target.group: GroupStepper(target.group) for target in scenario.targets}
-        self._logs = {target.key: ColdStartLog() for target in scenario.targets}
-        self._refit_at_s: float | None = None
+        self._steppers = {target.group: SelfFittingStepper(target.group) for target in scenario.targets}
 
     def step(self, view: FleetView) -> Mapping[str, Mapping[str, int]]:
         """See `Policy`."""
         wanted: dict[str, Mapping[str, int]] = {}
         for group, stepper in self._steppers.items():
-            targets = [target for target in self._targets if target.group == group]
-            views = [self._view(view, target) for target in targets]
+            views = [_view(view, target) for target in self._targets if target.group == group]
             outcome = stepper.step(view.now_s, views, view.inventory()).outcome
             wanted.update((decision.target, decision.desired) for decision in outcome.decisions)
-        self._refit(view.now_s)
         return wanted
 
-    def _view(self, view: FleetView, target: Target) -> TargetView:
-        replicas = view.replicas(target.key)
-        log = self._logs[target.key]
-        log.note(replicas)
-        return TargetView(target, view.desired(target.key), replicas, view.samples(target.key), log.measured())
 
-    def _refit(self, now_s: float) -> None:
-        """Workers fit as time goes by; here there are none, so it is done in place, as often."""
-        if self._refit_at_s is not None and now_s < self._refit_at_s:
-            return
-        self._refit_at_s = now_s + REFIT_S
-        for target in self._targets:
-            measured = self._logs[target.key].measured()
-            starts = {v.name: measured.get(v.name) or default_cold_start(target, v) for v in target.variants}
-            self._steppers[target.group].refit(target.key, now_s, horizon(target, starts))
-
-
-REFIT_S = 21_600.0
-"""Virtual seconds between fits: the ensemble learns as it looks, and a fit earns it about 1 %."""
+def _view(view: FleetView, target: Target) -> TargetView:
+    return TargetView(target, view.desired(target.key), view.replicas(target.key), view.samples(target.key))
 
 
 def policy_named(name: str, scenario: Scenario) -> Policy:

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from controlplane.domain.decision import ColdStart, ScaleEvent
 from controlplane.domain.observation import Inventory, Replica, ReplicaPhase
 from controlplane.domain.target import Target
+from controlplane.planning.cold_start_log import ColdStartLog
 from controlplane.planning.cold_starts import default_cold_start
 from controlplane.planning.stepper import GroupStepper, Step, TargetView, horizon
-from controlplane.simulation.cold_start_log import ColdStartLog
 from controlplane.simulation.nvidia.meters import FleetMeter
 from controlplane.simulation.nvidia.snapshot import MS, Snapshot, read_snapshot
 

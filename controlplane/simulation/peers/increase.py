@@ -71,7 +71,7 @@ class PoolCounters:
 
     def _grow(self, before: Sample | None, now: Sample) -> None:
         pair = (now,) if before is None else (before, now)
-        change, _ = delta(SampleWindow({now.replica: pair}), now.replica, now.at_s, 0.0)
+        change = delta(SampleWindow({now.replica: pair}), now.replica, now.at_s, 0.0)
         if change is not None:
             self._total = _plus(self._total, change)
 

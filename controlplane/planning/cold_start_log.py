@@ -17,14 +17,14 @@ class ColdStartLog:
     """Collects them from replicas as a cluster reports them; those that were there at the start had none to measure."""
 
     def __init__(self) -> None:
-        self._seen: set[str] = set()
+        self._seen: dict[str, float] = {}
         self._seconds: dict[str, list[float]] = defaultdict(list)
 
     def note(self, replicas: Iterable[Replica]) -> None:
-        """Measure those that became Ready since the last time."""
+        """Measure those that became Ready since the last time. A name that was created anew is another replica."""
         for replica in replicas:
-            if replica.ready_at_s is not None and replica.name not in self._seen:
-                self._seen.add(replica.name)
+            if replica.ready_at_s is not None and self._seen.get(replica.name) != replica.created_at_s:
+                self._seen[replica.name] = replica.created_at_s
                 if replica.ready_at_s > replica.created_at_s:
                     self._seconds[replica.variant].append(replica.ready_at_s - replica.created_at_s)
 

@@ -1,0 +1,43 @@
+"""A stepper for those who have no cluster and no workers: it measures cold starts and fits the forecasters itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from controlplane.domain.observation import Inventory
+from controlplane.domain.target import Target
+from controlplane.planning.cold_start_log import ColdStartLog
+from controlplane.planning.cold_starts import default_cold_start
+from controlplane.planning.stepper import GroupStepper, Step, TargetView, horizon
+
+REFIT_S = 21_600.0
+"""Seconds of `now` between fits: the ensemble learns as it looks, and a fit earns it about 1 %."""
+
+
+class SelfFittingStepper:
+    """Steps one group of targets; what the views say of cold starts is measured from their replicas instead."""
+
+    def __init__(self, group: str) -> None:
+        self._stepper = GroupStepper(group)
+        self._logs: dict[str, ColdStartLog] = {}
+        self._refit_at_s: float | None = None
+
+    def step(self, now_s: float, views: Sequence[TargetView], inventory: Inventory) -> Step:
+        """See `GroupStepper.step`; every `REFIT_S` the forecasters are fitted, for the next step."""
+        step = self._stepper.step(now_s, [self._measured(view) for view in views], inventory)
+        if self._refit_at_s is None or now_s >= self._refit_at_s:
+            self._refit_at_s = now_s + REFIT_S
+            for view in views:
+                self._refit(view.target, now_s)
+        return step
+
+    def _measured(self, view: TargetView) -> TargetView:
+        log = self._logs.setdefault(view.target.key, ColdStartLog())
+        log.note(view.replicas)
+        return replace(view, cold_starts=log.measured())
+
+    def _refit(self, target: Target, now_s: float) -> None:
+        measured = self._logs[target.key].measured()
+        starts = {v.name: measured.get(v.name) or default_cold_start(target, v) for v in target.variants}
+        self._stepper.refit(target.key, now_s, horizon(target, starts))
