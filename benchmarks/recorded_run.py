@@ -19,10 +19,11 @@ from controlplane.simulation.engine import EngineLimits
 from controlplane.simulation.traffic import Arrivals
 
 KV_TOKENS = tuple(range(30_000, 66_000, 3_000))
-"""Tried where the batch never reached a round number, so that the cache bound it: a GPU of 24 GB with 16 GB of weights."""
+"""Tried where the batch stayed at no round number, so that the cache bound it: 24 GB of memory, 16 GB of weights."""
 BATCHES = (128, 256)
-"""vLLM's `--max-num-seqs` of these runs: the batch stays at it."""
-START = StepCost(0.02, 5e-5, 5e-5, 1e-8, 1e-10)
+"""`--max-num-seqs` of these runs: while requests wait, the batch stays at it."""
+BUDGETS = (2048, 8192)
+"""Tokens a step: vLLM's defaults by the size of the GPU."""
 LOSS_SCALE = 0.1
 
 
@@ -39,19 +40,28 @@ def run_errors(
 
 def _limits(run: Sequence[MeasuredRequest]) -> list[EngineLimits]:
     """What the engine's limits may have been."""
-    starts = np.array([r.arrived_s + r.queue_s for r in run])
-    ends = np.array([r.arrived_s + r.e2e_s for r in run])
-    most = max(int(((starts <= t) & (ends > t)).sum()) for t in starts)
+    kept = _usual_batch(run)
     for batch in BATCHES:
-        if 0.9 * batch <= most <= batch:
-            return [EngineLimits(1_000_000, 100_000, batch)]
-    return [EngineLimits(tokens // 16, 100_000, 256) for tokens in KV_TOKENS]
+        if 0.95 * batch <= kept <= 1.05 * batch:
+            return [EngineLimits(1_000_000, 100_000, batch, budget) for budget in BUDGETS]
+    if kept > 0.8 * BATCHES[-1]:
+        return [EngineLimits(1_000_000, 100_000, BATCHES[-1], budget) for budget in BUDGETS]
+    return [EngineLimits(tokens // 16, 100_000, BATCHES[-1]) for tokens in KV_TOKENS]
+
+
+def _usual_batch(run: Sequence[MeasuredRequest]) -> float:
+    """The median of the batch while requests wait."""
+    arrived = np.array([r.arrived_s for r in run])
+    starts, ends = arrived + [r.queue_s for r in run], arrived + [r.e2e_s for r in run]
+    times = np.arange(0.0, float(ends.max()), 1.0)
+    batch = [((starts <= t) & (ends > t)).sum() for t in times if ((arrived <= t) & (starts > t)).sum() > 1]
+    return float(np.median(batch))
 
 
 def _fitted(run: Sequence[MeasuredRequest], own: Sequence[int], limits: EngineLimits) -> StepCost:
-    start = np.array(
-        [START.a_s, START.b_s_per_token, START.c_s_per_sequence, START.d_s_per_token, START.e_s_per_token_pair]
-    )
+    step_s = min(run[i].tpot_s for i in own)
+    token_s = min(run[i].ttft_s / run[i].input_tokens for i in own)
+    start = np.array([0.9 * step_s, 0.5 * token_s, step_s / 300.0, 1e-8, token_s / 20_000.0])
 
     def cost_of(logs: np.ndarray) -> StepCost:
         return StepCost(*(float(v) for v in start * np.exp(logs)))
@@ -60,7 +70,7 @@ def _fitted(run: Sequence[MeasuredRequest], own: Sequence[int], limits: EngineLi
         return np.concatenate([_errors(run, cost_of(logs), limits)[own].ravel(), 0.03 * logs])
 
     solved = least_squares(
-        residuals, np.zeros(5), bounds=(-9.0, 9.0), loss="soft_l1", f_scale=LOSS_SCALE, diff_step=0.02, max_nfev=25
+        residuals, np.zeros(5), bounds=(-9.0, 9.0), loss="soft_l1", f_scale=LOSS_SCALE, diff_step=0.02, max_nfev=40
     )
     return cost_of(solved.x)
 

@@ -93,7 +93,7 @@ def report_models(points: Sequence[Point], seed: int) -> None:
         if own:
             print(line(name, sum(n for n, _ in own), np.concatenate([e for _, e in own])), flush=True)
 
-    merged("**measured_e2e_agg, vLLM, H100/H200/B200**", lambda d: True)
+    merged("**measured_e2e_agg, vLLM, H100/H200/B200**", lambda _: True)
     for place in (1, 0):
         for value in dict.fromkeys(d[place] for d, _ in parts):
             merged(f"&nbsp; {value}", lambda d, p=place, v=value: d[p] == v)  # type: ignore[misc]
