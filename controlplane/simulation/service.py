@@ -11,7 +11,7 @@ import numpy as np
 from controlplane.domain import catalog
 from controlplane.domain.target import Role, Target
 from controlplane.planning.roofline import kv_transfer_s
-from controlplane.simulation.core import routing
+from controlplane.simulation.core import closed_loop, routing
 from controlplane.simulation.core import state as s
 from controlplane.simulation.core.state import State, allocate, grown
 from controlplane.simulation.engine import Engine
@@ -57,6 +57,17 @@ class Service:
         routing.play(
             self._state, until_s, arrivals.at_s, arrivals.input_tokens, arrivals.output_tokens, arrivals.cached_tokens
         )
+        self._collect()
+
+    def play_closed(
+        self, users: int, pause_s: float, inputs: np.ndarray, outputs: np.ndarray, cached: np.ndarray
+    ) -> None:
+        """Play a benchmark's closed loop on the one replica there is: `users` requests at once, the next one `pause_s`
+        after each end, until all are answered."""
+        self.meter.arrived += len(inputs)
+        self._make_room(requests=len(inputs))
+        (engine,) = self._engines.values()
+        closed_loop.play_closed(self._state, engine.number, users, pause_s, inputs, outputs, cached)
         self._collect()
 
     def open(self, workload: Workload, at_s: float) -> Engine:
