@@ -92,9 +92,25 @@ class Trace:
 
     def scaled(self, rate: float) -> Trace:
         """`rate` times the requests: time-shifted copies, wrapped around; the last one thinned to the fraction."""
+        return self._merged(list(self.copies(rate)))
+
+    def copies(self, rate: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What `scaled` puts together: times and rows of each copy, times not in order. For those who need a part of
+        it, since the whole of a long trace may not fit into memory."""
         if not 0 < rate <= 1000:
             raise TraceError(f"rate scale is {rate!r}; allowed: above 0, at most 1000")
-        pieces = [self._copy(index, min(1.0, rate - index)) for index in range(math.ceil(rate - 1e-9))]
+        return (self._copy(index, min(1.0, rate - index)) for index in range(math.ceil(rate - 1e-9)))
+
+    def scaled_window(self, rate: float, from_s: float, length_s: float) -> Trace:
+        """`scaled(rate).window(from_s, length_s)`, in the memory that the window takes."""
+        pieces = []
+        for at_s, rows in self.copies(rate):
+            inside = (at_s >= from_s) & (at_s < from_s + length_s)
+            pieces.append((at_s[inside], rows[inside]))
+        found = self._merged(pieces)
+        return found.window(from_s, length_s)
+
+    def _merged(self, pieces: list[tuple[np.ndarray, np.ndarray]]) -> Trace:
         at_s, rows = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
         order = np.argsort(at_s, kind="stable")
         return self._picked(at_s[order], rows[order])

@@ -113,7 +113,8 @@ def frontier(rows: Iterable[Row]) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One policy over all of its cases. The ratios to the oracle's cost are of all cases, attained or not."""
+    """One policy over all of its cases. The ratios to the oracle's cost are of all cases, attained or not, but for the
+    last: who serves nobody is cheap."""
 
     policy: str
     cases: int
@@ -121,6 +122,7 @@ class Summary:
     least_attainment: float
     median_vs_oracle: float | None
     max_vs_oracle: float | None
+    median_where_attained: float | None
 
 
 def summaries(rows: Iterable[Row]) -> list[Summary]:
@@ -133,12 +135,18 @@ def summaries(rows: Iterable[Row]) -> list[Summary]:
 
 
 def _summary(policy: str, rows: Sequence[Row]) -> Summary:
-    ratios = [row.cost_vs_oracle for row in rows if row.cost_vs_oracle is not None]
+    attained = [row for row in rows if row.attainment >= ATTAINMENT]
+    ratios = _ratios(rows)
     return Summary(
         policy=policy,
         cases=len(rows),
-        attained=sum(row.attainment >= ATTAINMENT for row in rows),
+        attained=len(attained),
         least_attainment=min(row.attainment for row in rows),
         median_vs_oracle=median(ratios) if ratios else None,
-        max_vs_oracle=max(ratios) if ratios else None,
+        max_vs_oracle=max(ratios, default=None),
+        median_where_attained=median(_ratios(attained)) if _ratios(attained) else None,
     )
+
+
+def _ratios(rows: Sequence[Row]) -> list[float]:
+    return [row.cost_vs_oracle for row in rows if row.cost_vs_oracle is not None]

@@ -99,4 +99,6 @@ def test_a_summary_counts_what_attained_and_ranks_by_it() -> None:
     assert list(found) == ["oracle", "tidegate", "wva-v2", "kpa"]
     assert (found["tidegate"].attained, found["kpa"].attained, found["wva-v2"].attained) == (3, 0, 2)
     assert (found["wva-v2"].median_vs_oracle, found["wva-v2"].max_vs_oracle) == (2.0, 3.0)
+    assert found["wva-v2"].median_where_attained == 2.0
+    assert found["kpa"].median_where_attained is None
     assert (found["wva-v2"].cases, found["wva-v2"].least_attainment) == (3, 0.5)
