@@ -10,9 +10,10 @@ from controlplane.commands.options import OptionError
 from controlplane.simulation.league.rows import Row, by_case, frontier
 
 LEAST_ATTAINMENT_SHOWN = 0.8
-"""Worse ones are at the lower edge, with their number: drawn to scale they would press all others together."""
+"""Worse ones are named below the picture: drawn to scale they would press all others together."""
+WORDS_A_LINE = 6
 WIDE = 5.0
-"""Times the cheapest cost from which on the axis is logarithmic."""
+"""Times the fluid bound from which on the axis is logarithmic."""
 
 
 def check_plot_folder(folder: Path) -> None:
@@ -43,40 +44,44 @@ def _draw(rows: Sequence[Row], path: Path) -> Path:
     figure = Figure(figsize=(9.0, 5.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    first = rows[0]
+    shown = [row for row in rows if row.attainment >= LEAST_ATTAINMENT_SHOWN]
+    first, best = rows[0], frontier(shown)
     axes.axvline(first.fluid_usd, color="tab:gray", linestyle=":", label="the work alone (fluid bound)")
     axes.axhline(first.slo_attainment, color="tab:red", linewidth=0.8, label=f"SLO {first.slo_attainment:g}")
-    best = frontier(rows)
-    axes.plot([r.cost_usd for r in best], [_height(r) for r in best], color="tab:blue", label="Pareto frontier")
-    _points(axes, rows)
-    axes.set(
-        xlabel="cost, $", ylabel="attainment", title=f"{first.trace} · {first.scenario} · {first.cold_start_s:g} s"
-    )
-    if max(r.cost_usd for r in rows) > WIDE * first.cost_usd > 0:
+    axes.plot([r.cost_usd for r in best], [r.attainment for r in best], color="tab:green", label="Pareto frontier")
+    _points(axes, shown)
+    axes.margins(0.12)
+    title = f"{first.trace} · {first.scenario} · cold start {first.cold_start_s:g} s"
+    axes.set(xlabel=f"cost, $\n{_left_out(rows)}", ylabel="attainment", title=title)
+    if max(r.cost_usd for r in shown or rows) > WIDE * first.fluid_usd > 0:
         axes.set_xscale("log")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.savefig(path)
     return path
 
 
-def _height(row: Row) -> float:
-    return max(row.attainment, LEAST_ATTAINMENT_SHOWN)
+def _left_out(rows: Sequence[Row]) -> str:
+    """Those that are not drawn, some to a line."""
+    words = [f"{r.policy} {r.attainment:.2f}" for r in rows if r.attainment < LEAST_ATTAINMENT_SHOWN]
+    lines = [", ".join(words[k : k + WORDS_A_LINE]) for k in range(0, len(words), WORDS_A_LINE)]
+    return "\n".join([f"below {LEAST_ATTAINMENT_SHOWN:g}: {lines[0]}", *lines[1:]]) if lines else ""
 
 
 def _points(axes: Any, rows: Sequence[Row]) -> None:
     """Dots, hollow where the SLO is missed; labels above and below by turns, since neighbours cost alike."""
     for place, row in enumerate(rows):
-        color = "tab:orange" if row.policy == "tidegate" else "tab:blue"
-        axes.scatter(row.cost_usd, _height(row), edgecolor=color, color=color if row.attained else "white", zorder=3)
-        low = row.attainment < LEAST_ATTAINMENT_SHOWN
-        label = f"{row.policy} ({row.attainment:.2f})" if low else row.policy
+        own, above = row.policy == "tidegate", bool(place % 2)
+        color = "tab:orange" if own else "tab:blue"
+        fill = color if row.attained else "white"
+        axes.scatter(row.cost_usd, row.attainment, edgecolor=color, color=fill, zorder=4 if own else 3)
         axes.annotate(
-            label,
-            (row.cost_usd, _height(row)),
+            row.policy,
+            (row.cost_usd, row.attainment),
             textcoords="offset points",
-            xytext=(3, 7 if low or place % 2 else -7),
-            rotation=60 if low else (30 if place % 2 else -30),
-            fontsize=7,
-            va="bottom" if low or place % 2 else "top",
+            xytext=(3, 6 if above else -6),
+            rotation=30 if above else -30,
+            fontsize=8,
+            weight="bold" if own else "normal",
+            va="bottom" if above else "top",
         )
