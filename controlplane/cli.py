@@ -223,7 +223,7 @@ def replay(
 def backtest(
     trace: Annotated[Path, typer.Option(help="A trace, .csv or .csv.gz.")],
     scenario: Annotated[str, typer.Option(help="A shipped scenario's name, or a file.")] = "chat-8b",
-    policy: Annotated[str, typer.Option(help="tidegate, or static:N.")] = "tidegate",
+    policy: Annotated[str, typer.Option(help="tidegate, static:N, or a peer, such as hpa-queue.")] = "tidegate",
     rate_scale: Annotated[
         float, typer.Option(help="So many times the trace's requests, as time-shifted copies.")
     ] = 1.0,

@@ -1,17 +1,19 @@
-"""The commands `fit` and `profile`, as typer reads them; what they do is imported when they are called."""
+"""The commands `fit`, `profile` and `league`, as typer reads them; what they do is imported when they are called."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 
 def register(app: typer.Typer) -> None:
     """Add them."""
     app.command()(fit)
     app.command()(profile)
+    app.command(cls=_ManyValues)(league)
 
 
 def fit(
@@ -107,6 +109,64 @@ def profile(
             gpus=gpus,
             config=config,
             accelerator=accelerator,
+            json_path=out,
+            plot_path=plot,
+        )
+    )
+
+
+class _ManyValues(TyperCommand):
+    """Lets an option that may be repeated take several values at once, as a shell's wildcard gives them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See click's `Command`."""
+        repeatable = {name for p in self.params if getattr(p, "multiple", False) for name in p.opts}
+        spread: list[str] = []
+        option: str | None = None
+        for place, arg in enumerate(args):
+            if arg.startswith("-"):
+                option = arg if arg in repeatable else None
+            elif option is not None and args[place - 1] != option:
+                spread.append(option)
+            spread.append(arg)
+        return super().parse_args(ctx, spread)
+
+
+def league(
+    trace: Annotated[list[Path], typer.Option(help="Traces, .csv or .csv.gz: one or more.")],
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="Shipped scenarios' names, or files; without: the four league-*.")
+    ] = None,
+    cold_start: Annotated[str, typer.Option(help="Mean seconds until a replica is Ready.")] = "60,180,420",
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="tidegate, static:N, static-best, a peer, or oracle; without: all. The oracle always plays."),
+    ] = None,
+    tuned: Annotated[bool, typer.Option("--tuned", help="Every peer also with its best setting, as NAME*.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Whole traces, not their liveliest windows.")] = False,
+    requests: Annotated[int, typer.Option(help="The most requests of a window.")] = 400_000,
+    jobs: Annotated[int | None, typer.Option(help="Processes; without: one a core.")] = None,
+    again: Annotated[
+        list[str] | None, typer.Option(help="Play these policies anew, though their rows are in the file.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--json", help="Where to write the rows; what it has already is not played again.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="A folder for one picture a case.")] = None,
+) -> None:
+    """Tidegate and its peers on the same traces, scenarios and cold starts: attainment, cost, and the oracle's."""
+    from controlplane.commands.league import LeagueOptions, default_policies, default_scenarios, run_league
+
+    run_league(
+        LeagueOptions(
+            traces=trace,
+            scenarios=scenario or default_scenarios(),
+            cold_starts=cold_start,
+            policies=policy or default_policies(),
+            tuned=tuned,
+            requests=None if full else requests,
+            jobs=jobs,
+            again=again or (),
             json_path=out,
             plot_path=plot,
         )

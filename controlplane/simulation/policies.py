@@ -1,4 +1,4 @@
-"""Policies that a backtest can play: a constant fleet, and Tidegate itself."""
+"""Policies that a backtest can play: a constant fleet, Tidegate itself, and its peers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from controlplane.domain.target import Target
 from controlplane.planning.self_fitting import SelfFittingStepper
 from controlplane.planning.stepper import TargetView
 from controlplane.simulation.backtest import FleetView, Policy
+from controlplane.simulation.peers import PEERS, peer_named
 from controlplane.simulation.peers_dynamo import DynamoCodePolicy
 from controlplane.simulation.scenario import Scenario, ScenarioError
 
@@ -80,7 +81,11 @@ def policy_named(name: str, scenario: Scenario) -> Policy:
         return TidegatePolicy(scenario)
     if name == DynamoCodePolicy.name:
         return DynamoCodePolicy(scenario)
+    peer = peer_named(name, scenario)
+    if peer is not None:
+        return peer
     replicas = static_replicas(name)
     if replicas is None:
-        raise ScenarioError(f"policy is {name!r}; allowed: tidegate, static:N, {DynamoCodePolicy.name}")
+        allowed = ", ".join(("tidegate", "static:N", *PEERS, DynamoCodePolicy.name))
+        raise ScenarioError(f"policy is {name!r}; allowed: {allowed}")
     return StaticPolicy(scenario, replicas)

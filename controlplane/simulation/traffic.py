@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import math
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,9 +92,25 @@ class Trace:
 
     def scaled(self, rate: float) -> Trace:
         """`rate` times the requests: time-shifted copies, wrapped around; the last one thinned to the fraction."""
+        return self._merged(list(self.copies(rate)))
+
+    def copies(self, rate: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What `scaled` puts together: times and rows of each copy, times not in order. For those who need a part of
+        it, since the whole of a long trace may not fit into memory."""
         if not 0 < rate <= 1000:
             raise TraceError(f"rate scale is {rate!r}; allowed: above 0, at most 1000")
-        pieces = [self._copy(index, min(1.0, rate - index)) for index in range(math.ceil(rate - 1e-9))]
+        return (self._copy(index, min(1.0, rate - index)) for index in range(math.ceil(rate - 1e-9)))
+
+    def scaled_window(self, rate: float, from_s: float, length_s: float) -> Trace:
+        """`scaled(rate).window(from_s, length_s)`, in the memory that the window takes."""
+        pieces = []
+        for at_s, rows in self.copies(rate):
+            inside = (at_s >= from_s) & (at_s < from_s + length_s)
+            pieces.append((at_s[inside], rows[inside]))
+        found = self._merged(pieces)
+        return found.window(from_s, length_s)
+
+    def _merged(self, pieces: list[tuple[np.ndarray, np.ndarray]]) -> Trace:
         at_s, rows = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
         order = np.argsort(at_s, kind="stable")
         return self._picked(at_s[order], rows[order])
@@ -126,7 +143,10 @@ def read_trace(path: Path) -> Trace:
     """
     try:
         with _open_text(path) as file:
-            rows = np.array(list(_rows(path, csv.DictReader(file))), dtype=float)
+            rows = _plain_columns(file)
+        if rows is None:
+            with _open_text(path) as file:
+                rows = np.array(list(_rows(path, csv.DictReader(file))), dtype=float)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise TraceError(f"trace {path} cannot be read: {error}") from error
     if not len(rows):
@@ -145,6 +165,27 @@ def _open_text(path: Path) -> io.TextIOBase:
 _COLUMNS = (("arrival_s", 0.0), ("input_tokens", 1.0), ("output_tokens", 1.0))
 """Column names and the least value each may have."""
 _CACHED = "prefix_cached_tokens"
+
+
+def _plain_columns(file: io.TextIOBase) -> np.ndarray | None:
+    """The four columns of a file in which every value is plainly a number that is allowed; None for another, which is
+    read again line by line, to say which one is not or to take what numpy does not. Five times as fast."""
+    names = next(csv.reader([file.readline()]), [])
+    wanted = [name for name, _ in _COLUMNS] + [_CACHED] * (_CACHED in names)
+    if any(names.count(name) != 1 for name in wanted):
+        return None
+    try:
+        places = [names.index(name) for name in wanted]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a file without rows, which is said by the caller
+            read = np.loadtxt(file, delimiter=",", comments=None, quotechar='"', usecols=places, ndmin=2)
+    except ValueError:
+        return None
+    rows = np.zeros((len(read), 4))
+    rows[:, : len(wanted)] = read
+    if not np.isfinite(rows).all() or (rows[:, 0] < 0.0).any():
+        return None
+    return np.maximum(rows, [least for _, least in _COLUMNS] + [0.0])
 
 
 def _rows(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[float, ...]]:

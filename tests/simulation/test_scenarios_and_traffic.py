@@ -100,6 +100,29 @@ def test_traces_are_read_plain_and_compressed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "arrival_s,input_tokens,output_tokens,prefix_cached_tokens\n1,10,3,8\n0,20,0,\n",
+        'output_tokens,"note",input_tokens,prefix_cached_tokens,arrival_s\n3,"a, b",10,8,1\n\n0,"",20,0,0\n',
+        "arrival_s,input_tokens,output_tokens,prefix_cached_tokens\r\n1_0,10,3,8\r\n9,20,-5,0\r\n",
+    ],
+)
+def test_numbers_are_the_same_however_they_are_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text, newline="")
+    read = read_trace(tmp_path / "t.csv")
+    columns = (read.at_s, read.input_tokens, read.output_tokens, read.cached_tokens)
+    assert [c.tolist() for c in columns if c is not None] == [[0.0, 1.0], [20, 10], [1, 3], [0, 8]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.2, 4.0), st.floats(0, 250), st.floats(5, 400))
+def test_a_window_of_a_scaled_trace_needs_no_whole_one(rate: float, from_s: float, length_s: float) -> None:
+    part, whole = trace().scaled_window(rate, from_s, length_s), trace().scaled(rate).window(from_s, length_s)
+    assert part.at_s.tolist() == whole.at_s.tolist()
+    assert part.output_tokens.tolist() == whole.output_tokens.tolist()
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("arrival_s,input_tokens\n1,2\n", "has no column output_tokens"),

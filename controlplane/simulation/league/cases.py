@@ -57,10 +57,21 @@ def prepared(case: Case) -> tuple[Scenario, Trace]:
     trace = read_trace(case.trace)
     lead = cheapest(scenario, trace)
     fluid = sum(float(replicas_of_work(w, trace, scenario).mean()) for w in lead)
-    scaled = trace.scaled(min(1000.0, case.mean_replicas / fluid))
-    if case.requests is None or len(scaled) <= case.requests:
-        return scenario, scaled
-    return scenario, liveliest(scaled, scaled.duration_s * case.requests / len(scaled))
+    rate = min(1000.0, case.mean_replicas / fluid)
+    return scenario, trace.scaled(rate) if case.requests is None else _window(trace, rate, case.requests)
+
+
+def _window(trace: Trace, rate: float, requests: int) -> Trace:
+    """The scaled trace, or so much of it that it has that many requests in the mean, where it differs most."""
+    ends_s, counts = zip(*((float(at_s.max(initial=0.0)), len(at_s)) for at_s, _ in trace.copies(rate)), strict=True)
+    if sum(counts) <= requests:
+        return trace.scaled(rate)
+    duration_s = max(ends_s) + 1e-6
+    length_s = duration_s * requests / sum(counts)
+    edges = _edges(duration_s)
+    rates = sum((np.histogram(at_s, edges)[0] for at_s, _ in trace.copies(rate)), np.zeros(len(edges) - 1))
+    first = _liveliest(rates, length_s)
+    return trace.scaled(rate) if first is None else trace.scaled_window(rate, float(edges[first]), length_s)
 
 
 def with_cold_start(scenario: Scenario, seconds: float) -> Scenario:
@@ -80,11 +91,21 @@ def with_cold_start(scenario: Scenario, seconds: float) -> Scenario:
 
 def liveliest(trace: Trace, length_s: float) -> Trace:
     """The window of that length whose five-minute rates differ most: a flat one would judge nobody."""
-    edges = np.arange(0.0, trace.duration_s, STRIDE_S)
-    rates = np.histogram(trace.at_s, np.append(edges, edges[-1] + STRIDE_S))[0] / STRIDE_S
+    edges = _edges(trace.duration_s)
+    first = _liveliest(np.histogram(trace.at_s, edges)[0], length_s)
+    return trace if first is None else trace.window(float(edges[first]), length_s)
+
+
+def _edges(duration_s: float) -> np.ndarray:
+    """Of the five minutes that a trace touches."""
+    starts = np.arange(0.0, duration_s, STRIDE_S)
+    return np.append(starts, starts[-1] + STRIDE_S)
+
+
+def _liveliest(counts: np.ndarray, length_s: float) -> int | None:
+    """The five minutes with which the liveliest window begins; None where it is the whole."""
     bins = max(2, int(length_s / STRIDE_S))
-    if bins >= len(rates):
-        return trace
-    windows = np.lib.stride_tricks.sliding_window_view(rates[:-1], bins)
-    first = int(np.argmax(windows.max(axis=1) - windows.min(axis=1)))
-    return trace.window(float(edges[first]), length_s)
+    if bins >= len(counts):
+        return None
+    windows = np.lib.stride_tricks.sliding_window_view(counts[:-1], bins)
+    return int(np.argmax(windows.max(axis=1) - windows.min(axis=1)))
