@@ -23,6 +23,8 @@ KV_SHARE = 0.9
 UTILISATION_MAX = 0.92
 """Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
 a small error in the rate."""
+READING_MAX = 0.85
+"""Of the time of a replica that reads prompts alone: its queue has no soft edge, as a batch has that slows down."""
 CORRECTION_LIMITS = (0.75, 1.25)
 """By which the slow loop may move a capacity: what one bad quarter of an hour seems to say must not buy a fleet."""
 BEST_EFFORT_SHARE = 0.6
@@ -47,8 +49,10 @@ def capacity(target: Target, variant: Variant, demand: Demand, known: Calibratio
         kv_tokens = known.kv_tokens * KV_SHARE
     cost, mix = learned_cost(target, variant, known), Mix.of(demand)
     most = _throughput(cost, mix, variant.role)
-    bounds = {CapacityBound.TPOT: most * UTILISATION_MAX}
-    if variant.role is not Role.PREFILL:
+    if variant.role is Role.PREFILL:
+        bounds = {CapacityBound.TTFT: most * READING_MAX}
+    else:
+        bounds = {CapacityBound.TPOT: most * UTILISATION_MAX}
         bounds.update(_memory_bounds(cost, mix, kv_tokens / known.holding, work_s(cost, mix, variant.role)))
         bounds[CapacityBound.TPOT] *= max(0.0, 1.0 - cost.a_s / target.policy.slo.tpot_s)
     misses = _misses(target, variant, demand, cost, mix)

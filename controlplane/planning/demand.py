@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from controlplane.domain.decision import Demand, TargetInputs
+from controlplane.domain.decision import Demand, Forecast, TargetInputs
 
 BACKLOG_DRAIN_S = 120.0
 """A queue is to be gone in two minutes: less would buy replicas that arrive after it is gone, since a cold start is
 longer."""
+LENGTH_LIMITS = (0.9, 1.3)
+"""By which the coming mean lengths may differ from the present ones: beyond, forecasts of two quantities disagree."""
 COLD_HEADROOM = 0.25
 """What the load of a few minutes' acquaintance may grow by within a cold start: the steepest tenth of the starts in
 the public traces, rate-scaled, grow by as much."""
@@ -26,15 +28,41 @@ def demand(inputs: TargetInputs, quantile: Callable[[float], float]) -> Demand |
     now = observed_demand(inputs)
     if now is None or inputs.forecast is None:
         return now
-    rates = inputs.forecast.requests_per_s
+    rates, level = inputs.forecast.requests_per_s, quantile(now.requests_per_s)
     coming = now.requests_per_s - now.backlog_rps
-    planned = max(coming * (1.0 + headroom(inputs)), rates.peak_at(quantile(now.requests_per_s)))
+    planned = max(coming * (1.0 + headroom(inputs)), rates.peak_at(level))
     low = min(rates.peak_at(LOW_QUANTILE), planned)
     return replace(
-        now,
+        _with_coming_lengths(now, inputs.forecast, level),
         requests_per_s=planned + now.backlog_rps,
         low_requests_per_s=low + now.backlog_rps,
         source=f"forecast:{rates.forecaster}",
+    )
+
+
+def _with_coming_lengths(now: Demand, forecast: Forecast, level: float) -> Demand:
+    """The demand with prompts and answers as long as the forecasts of tokens say beside that of requests: work is
+    tokens, and a mix that turns over moves it as a rate does."""
+    rate = forecast.requests_per_s.peak_at(level)
+    if rate <= 0:
+        return now
+    longer, wordier = (
+        min(max(tokens.peak_at(level) / rate / max(known, 1e-9), LENGTH_LIMITS[0]), LENGTH_LIMITS[1])
+        for tokens, known in (
+            (forecast.input_tokens_per_s, now.input_tokens),
+            (forecast.output_tokens_per_s, now.output_tokens),
+        )
+    )
+    square = now.input_tokens_squared
+    return replace(
+        now,
+        input_tokens=now.input_tokens * longer,
+        output_tokens=now.output_tokens * wordier,
+        # W is OSL times a context that is mostly the prompt's.
+        context_tokens_weighted=now.context_tokens_weighted * wordier * longer,
+        input_tokens_squared=None if square is None else square * longer * longer,
+        input_lengths=tuple(length * longer for length in now.input_lengths),
+        output_lengths=tuple(length * wordier for length in now.output_lengths),
     )
 
 
