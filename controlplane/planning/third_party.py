@@ -154,8 +154,8 @@ class Stepper:
         scraped now; those of replicas that are not Ready are not looked at. `desired` is what is wanted now by variant,
         where that is not what was last answered. `inventory` is GPUs by accelerator; one that is not named is not
         limited. A step that comes before half of `intervalSeconds` has passed since the last decision gives the last
-        answer again. `queued` is the number of requests that wait outside the replicas, at a gateway: without it the last
-        replica of a role is kept, since nobody would say when to wake it.
+        answer again. `queued` is the number of requests that wait outside the replicas, at a gateway: without it the
+        last replica of a role is kept, since nobody would say when to wake it.
 
         Raises:
             StepperError: naming the field, the value and what is allowed. Nothing is remembered of such a step.
