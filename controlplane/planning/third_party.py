@@ -20,7 +20,7 @@ from controlplane.domain.observation import Fault, FaultKind, Inventory, Replica
 from controlplane.domain.target import Mode, Target
 from controlplane.observing import read_page
 from controlplane.planning.explain import sentences
-from controlplane.planning.last_replica import kept_alive
+from controlplane.planning.last_replica import is_idle, last_replica
 from controlplane.planning.replica_states import CLOCK_SLACK_S, ReplicaBook, ReplicaState, StepperError
 from controlplane.planning.self_fitting import SelfFittingStepper
 from controlplane.planning.stepper import Step, TargetView
@@ -121,6 +121,7 @@ class Stepper:
         self._book = ReplicaBook()
         self._last: Answer | None = None
         self._now_s: float | None = None
+        self._busy_at_s: dict[str, float] = {}
 
     @classmethod
     def from_yaml(cls, text: str, also: Sequence[Model | Accelerator] = ()) -> Stepper:
@@ -176,8 +177,17 @@ class Stepper:
         views = [_view(_paced(target, interval_s), wanted, seen, samples) for target in self.targets]
         with catalog.also(*self._also):
             step = self._brain.step(now_s, views, stock)
-            self._last = _answer(step, queued)
+            self._last = self._answer(step, queued)
         return self._last
+
+    def _answer(self, step: Step, queued: float | None) -> Answer:
+        now_s = step.inputs.now_s
+        for inputs in step.inputs.targets:
+            key = inputs.target.key
+            if queued != 0 or key not in self._busy_at_s or not is_idle(inputs):
+                self._busy_at_s[key] = now_s
+        targets = tuple(_answers(step, {key: now_s - at_s for key, at_s in self._busy_at_s.items()}, queued))
+        return Answer({name: count for one in targets for name, count in one.desired.items()}, targets, now_s)
 
     def _is_due(self, last: Answer, now_s: float) -> bool:
         shortest_s = min(target.policy.interval_s for target in self.targets)
@@ -303,14 +313,9 @@ def _view(
     )
 
 
-def _answer(step: Step, queued: float | None) -> Answer:
-    targets = tuple(_answers(step, queued))
-    return Answer({name: count for one in targets for name, count in one.desired.items()}, targets, step.inputs.now_s)
-
-
-def _answers(step: Step, queued: float | None) -> Iterator[TargetAnswer]:
+def _answers(step: Step, idle_s: Mapping[str, float], queued: float | None) -> Iterator[TargetAnswer]:
     for inputs, plan, decided in zip(step.inputs.targets, step.outcome.plans, step.outcome.decisions, strict=True):
-        decision = kept_alive(inputs.target, decided, step.inputs.now_s, queued)
+        decision = last_replica(inputs.target, decided, step.inputs.now_s, idle_s[decided.target], queued)
         yield TargetAnswer(
             target=inputs.target.key,
             desired=dict(decision.desired),

@@ -179,17 +179,22 @@ def test_two_steps_at_one_time_and_sooner_than_half_an_interval_answer_the_same(
     assert stepper.step(7.5, ready("p"), {"p": page(75)}).decided_at_s == 7.5
 
 
-def test_without_a_word_from_outside_the_last_replica_stays() -> None:
+def test_the_last_replica_stays_unless_somebody_would_wake_it() -> None:
     kept, slept = Stepper.from_yaml(policy(low=0)), Stepper.from_yaml(policy(low=0))
-    for now_s in range(0, 900, 15):
-        idle = page(1000, running=0.0)
+    wanted = []
+    for now_s in range(0, 600, 15):
+        idle = page(1000, running=1.0 if now_s < 60 else 0.0)
         kept_answer = kept.step(now_s, ready("p"), {"p": idle})
         slept_answer = slept.step(now_s, ready("p"), {"p": idle}, queued=0)
+        wanted.append(slept_answer.desired["h100"])
     assert kept_answer.desired == {"h100": 1}
-    assert kept_answer.trail[-1].rule == "last-replica"
-    assert slept_answer.desired == {"h100": 0}
-    assert slept.step(915, [], {}, queued=0).desired == {"h100": 0}
-    assert slept.step(930, [], {}, queued=3).desired == {"h100": 1}
+    # One was under way until 45 s, so nothing was at 60 s for the first time; then five minutes from 45 s.
+    assert (wanted.index(0) * 15, sum(wanted[wanted.index(0) :])) == (345, 0)
+    assert slept_answer.trail[-1].rule == "last-replica"
+    assert slept.step(615, [], {}, queued=0).desired == {"h100": 0}
+    woken = slept.step(630, [], {}, queued=3)
+    assert (woken.desired, woken.verdict) == ({"h100": 1}, "up")
+    assert slept.step(645, [ReplicaState("q", "h100", "Pending")], {}, queued=3).desired == {"h100": 1}
 
 
 def test_a_bound_and_an_inventory_hold() -> None:
