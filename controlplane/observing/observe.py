@@ -172,8 +172,8 @@ def _load(target: Target, seen: _Seen) -> Load | None:
     entry, exit_ = [_Side.of(seen, names) for names in (fronts, backs)]
     prompts = entry.lengths(lambda d: d.prompt_lengths, lambda s: s.prompt_tokens)
     outputs = exit_.lengths(lambda d: d.output_lengths, lambda s: s.generation_tokens)
-    input_tokens = mean(prompts) if prompts else entry.per_request(lambda d: (d.prompt_tokens, d.read))
-    output_tokens = mean(outputs) if outputs else exit_.per_request(lambda d: (d.generation_tokens, d.answered))
+    input_tokens = mean(prompts) if prompts else entry.prompt_tokens()
+    output_tokens = mean(outputs) if outputs else exit_.answer_tokens()
     if rate is None or input_tokens is None or output_tokens is None:
         return None
     return Load(
@@ -219,11 +219,36 @@ class _Side:
         recent = total(lately(d) for d in self.mix)
         return recent if recent and recent.count else total(ever(s) for s in self.samples)
 
-    def per_request(self, what: Callable[[Delta], tuple[float | None, float | None]]) -> float | None:
-        """Mean tokens of a request, of counters alone: for pages without histograms of lengths."""
-        known = [(tokens, requests) for d in self.mix for tokens, requests in [what(d)] if requests is not None]
-        tokens, requests = sum(t for t, _ in known if t is not None), sum(r for t, r in known if t is not None)
-        return tokens / requests if requests > 0 and tokens > 0 else None
+    def prompt_tokens(self) -> float | None:
+        """Of a request, by the counters."""
+        return self.per_request(lambda d: (d.prompt_tokens, d.read), lambda s: (s.prompt_tokens_total, _begun(s)))
+
+    def answer_tokens(self) -> float | None:
+        """Of a request, by the counters."""
+        return self.per_request(
+            lambda d: (d.generation_tokens, d.answered), lambda s: (s.generation_tokens_total, _begun(s))
+        )
+
+    def per_request(
+        self,
+        lately: Callable[[Delta], tuple[float | None, float | None]],
+        ever: Callable[[Sample], tuple[float | None, float | None]],
+    ) -> float | None:
+        """Mean tokens of a request from counters alone, lately, else since the engines' start: for pages without
+        histograms of lengths. Both give tokens and requests."""
+        return _ratio(lately(d) for d in self.mix) or _ratio(ever(s) for s in self.samples)
+
+
+def _begun(sample: Sample) -> float | None:
+    """Requests that got their first token, or were finished, since the engine's start."""
+    return sample.finished_total if sample.ttft_s is None else sample.ttft_s.count
+
+
+def _ratio(pairs: Iterable[tuple[float | None, float | None]]) -> float | None:
+    """The sum of the first over that of the second, of pairs that are known; None where either is nought."""
+    known = [(tokens, requests) for tokens, requests in pairs if tokens is not None and requests is not None]
+    tokens, requests = sum(t for t, _ in known), sum(r for _, r in known)
+    return tokens / requests if requests > 0 and tokens > 0 else None
 
 
 def _step_time(rates: Sequence[Delta]) -> float | None:

@@ -1,17 +1,33 @@
-"""What a fleet without a word from outside must never do: sleep with nobody to wake it."""
+"""The last replica of a role: kept while nobody outside would say when to wake it, given up when nothing comes and
+somebody would."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from controlplane.domain.decision import Decision, Ruling, RulingEffect, Verdict
+from controlplane.domain.decision import Decision, Ruling, RulingEffect, TargetInputs, Verdict
 from controlplane.domain.target import Mode, Role, Target
 
+MINUTE_S = 60.0
+HALF = 0.5
+"""Of a request in a minute: what is less is rounding."""
 
-def kept_alive(target: Target, decision: Decision, now_s: float, queued: float | None) -> Decision:
+
+def is_idle(inputs: TargetInputs) -> bool:
+    """Whether nothing came in the last minute, nothing is under way and no replica starts."""
+    load, seen = inputs.observation.load, inputs.observation.variants
+    busy = any((v.running or 0.0) + (v.waiting or 0.0) > 0 or v.pending or v.reporting < v.ready for v in seen)
+    return load is not None and load.requests_per_s * MINUTE_S < HALF and not busy
+
+
+def last_replica(target: Target, decision: Decision, now_s: float, idle_s: float, queued: float | None) -> Decision:
     """The decision with at least `minReplicas` where the load is not known, and with a replica of each role unless
-    `queued` says that nothing waits outside (None: nobody knows). A person's override is left as it is."""
+    `queued` says that nothing waits outside (None: nobody knows).
+
+    Where it says so, and nothing came for `idle_s`, the stabilisation window of downs at least, the last one goes, as
+    far as `minReplicas` allows. A person's override is left as it is.
+    """
     heard = [o for o in target.policy.overrides if o.expires_at_s is None or o.expires_at_s > now_s]
     if target.policy.mode is Mode.OFF or heard:
         return decision
@@ -19,7 +35,11 @@ def kept_alive(target: Target, decision: Decision, now_s: float, queued: float |
     reasons: list[str] = []
     if decision.verdict is Verdict.ABSTAIN:
         desired, reasons = _at_least(target, desired)
-    if queued != 0:
+    if queued == 0 and 0 < target.policy.scale_down.stabilization_window_s <= idle_s:
+        resting = [v.name for v in target.variants if desired[v.name] > v.min_replicas == 0]
+        desired |= dict.fromkeys(resting, 0)
+        reasons += [f"{name} sleeps, since nothing came for {idle_s:.0f} s" for name in resting]
+    elif queued != 0:
         woken = _woken(target, decision.current, desired)
         desired |= woken
         why = "the queue outside is not known" if queued is None else f"{queued:.0f} requests wait outside"

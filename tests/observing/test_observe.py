@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from controlplane.domain.observation import FaultKind, Histogram, Observation, Replica, ReplicaPhase, Sample
 from controlplane.domain.target import Role, Target
 from controlplane.observing import SampleWindow, observe
-from controlplane.observing.histograms import difference, mean_square, quantile, share_within
+from controlplane.observing.histograms import difference, mean_square, quantile, share_within, total
 from tests.builders import NOW_S, make_target, make_variant
 
 STEP_S = 15.0
@@ -178,3 +179,87 @@ def test_no_rate_is_ever_negative(finished: list[float], waiting: float) -> None
     offered = seen.load.requests_per_s if seen.load else None
     rates = [seen.variants[0].arrival_rps, seen.variants[0].finished_rps, offered]
     assert all(rate is None or rate >= 0.0 for rate in rates)
+
+
+def test_after_a_reset_the_rate_is_known_again_from_the_second_page_on() -> None:
+    totals = [900.0, 930.0, 5.0, 35.0, 65.0]
+    seen = play(make_target(), ready("r1"), [[sample("r1", "h100", 15.0 * i, n)] for i, n in enumerate(totals)])
+    assert seen.load is not None
+    assert seen.load.requests_per_s == pytest.approx(2.0)
+    assert FaultKind.RESET not in {fault.kind for fault in seen.faults}
+
+
+@pytest.mark.parametrize("change", [{"started_at_s": NOW_S + 10.0}, {"variant": "l40s"}])
+def test_another_engine_under_the_same_name_is_a_reset(change: dict[str, Any]) -> None:
+    target = make_target()
+    new = replace(sample("r1", "h100", 15.0, 2000.0), **change)
+    seen = play(target, ready("r1", variant=new.variant), [[sample("r1", "h100", 0.0, 100.0)], [new]])
+    assert FaultKind.RESET in {fault.kind for fault in seen.faults}
+    # A start that the page tells makes the counters those of the last minute.
+    assert seen.variants[0].finished_rps == (pytest.approx(2000.0 / 60.0) if "started_at_s" in change else None)
+
+
+def test_a_family_that_comes_late_does_not_count_since_the_start() -> None:
+    bare = replace(sample("r1", "h100", 0.0, 50_000.0), ttft_s=None, finished_total=None)
+    seen = play(make_target(), ready("r1"), [[bare], [sample("r1", "h100", 15.0, 50_030.0)]])
+    assert seen.load is None or seen.load.requests_per_s < 3.0
+    assert seen.variants[0].ttft is None
+
+
+@pytest.mark.parametrize("start_s", [NOW_S + 5e7, None])
+def test_a_start_in_another_clock_says_nothing(start_s: float | None) -> None:
+    page = replace(sample("r1", "h100", 0.0, 50_000.0), started_at_s=start_s)
+    assert play(make_target(), ready("r1"), [[page]]).load is None
+
+
+BARE = {"prompt_tokens": None, "generation_tokens": None}
+"""Of a page without histograms of lengths."""
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        BARE,
+        {**BARE, "ttft_s": None},
+        {"finished_total": None},
+        {"running": None},
+        {**BARE, "finished_total": None, "running": None},
+        {"prompt_tokens_total": None, "generation_tokens_total": None, "finished_total": None},
+        {**BARE, "ttft_s": None, "waiting": None},
+    ],
+)
+def test_what_a_page_lacks_is_derived_from_what_it_has(lacking: dict[str, Any]) -> None:
+    scrapes = [[replace(sample("r1", "h100", 15.0 * i, 100.0 + 30.0 * i), **lacking)] for i in range(5)]
+    seen = play(make_target(), ready("r1"), scrapes)
+    assert seen.load is not None
+    assert seen.load.requests_per_s == pytest.approx(2.0)
+    assert (seen.load.input_tokens, seen.load.output_tokens) == (pytest.approx(1000.0), pytest.approx(200.0))
+    assert seen.coverage == 1.0
+
+
+def test_without_histograms_lengths_are_taken_as_exponential() -> None:
+    scrapes = [[replace(sample("r1", "h100", 15.0 * i, 30.0 * i), **BARE)] for i in range(3)]
+    load = play(make_target(), ready("r1"), scrapes).load
+    assert load is not None
+    assert load.context_tokens_weighted == pytest.approx(200.0 * 1000.0 + 2 * 200.0**2 / 2)
+    assert (load.input_lengths, load.input_tokens_squared) == ((), None)
+
+
+def test_an_idle_page_without_histograms_keeps_its_lengths() -> None:
+    scrapes = [[replace(sample("r1", "h100", 15.0 * i, 500.0), **BARE)] for i in range(40)]
+    load = play(make_target(), ready("r1"), scrapes).load
+    assert load is not None
+    assert (load.requests_per_s, load.input_tokens, load.output_tokens) == (0.0, 1000.0, 200.0)
+
+
+def test_the_step_is_known_from_the_batch_where_no_latency_is() -> None:
+    # 4 in the batch, 400 tokens/s: each gets one in 10 ms.
+    scrapes = [[replace(sample("r1", "h100", 15.0 * i, 30.0 * i), ttft_s=None)] for i in range(3)]
+    assert play(make_target(), ready("r1"), scrapes).variants[0].step_time_s == pytest.approx(0.01)
+
+
+def test_unlike_buckets_add_up_at_their_common_bounds() -> None:
+    fine, coarse = Histogram((1.0, 2.0, 4.0), (1.0, 3.0, 4.0), 7.0, 4.0), Histogram((2.0, 4.0), (5.0, 6.0), 9.0, 6.0)
+    assert total([fine, None, coarse]) == Histogram((2.0, 4.0), (8.0, 10.0), 16.0, 10.0)
+    alien = Histogram((3.0, 5.0), (8.0, 9.0), 20.0, 9.0)
+    assert total([fine, alien]) == alien  # nothing in common: the one with more observations

@@ -141,3 +141,31 @@ def _family(line: str) -> tuple[str, bool, str]:
     for suffix in ("_bucket", "_sum", "_count", "_total"):
         name = name.removesuffix(suffix)
     return name, not line.startswith("#"), line
+
+
+def test_a_page_without_type_lines_is_read_as_well() -> None:
+    assert read("\n".join(line for line in PAGE.split("\n") if not line.startswith("#"))) == read(PAGE)
+
+
+def test_time_stamps_exemplars_and_braces_in_labels_do_not_matter() -> None:
+    odd = (
+        'vllm:num_requests_running{model_name="a b}c"} 3.0 1767600000000\n'
+        'vllm:request_success_total{finished_reason="stop"} 4 # {trace_id="x"} 0.5 1.0\n'
+        "vllm:num_requests_waiting 2\n"
+    )
+    sample = read(odd)
+    assert (sample.running, sample.finished_total, sample.waiting) == (3.0, 4.0, 2.0)
+
+
+@pytest.mark.parametrize("end", ['vllm:num_requests_running{engine="0"', "vllm:num_requests_running ", "<html>"])
+def test_a_page_that_breaks_off_says_nothing(end: str) -> None:
+    sample = read(PAGE + end + "\n")
+    assert [fault.kind for fault in sample.faults] == [FaultKind.NOT_METRICS]
+
+
+def test_engines_with_unlike_buckets_behind_one_page_never_go_down() -> None:
+    name = "vllm:time_to_first_token_seconds"
+    second = f'{name}_bucket{{engine="1",le="0.5"}} 1.0\n{name}_sum{{engine="1"}} 1\n{name}_count{{engine="1"}} 1\n'
+    ttft = read(PAGE + second).ttft_s
+    assert ttft is not None
+    assert (ttft.bounds, ttft.cumulative, ttft.count) == ((0.1, 0.5), (3.0, 3.0), 6.0)
