@@ -60,8 +60,15 @@ def _cells(row: Row) -> list[str]:
         str(row.scale_downs),
         str(row.flaps),
         f"{row.wall_s:.1f}",
-        ", ".join(f"{name}={value}" for name, value in (row.settings or {}).items()),
+        _setting(row),
     ]
+
+
+def _setting(row: Row) -> str:
+    """What a search found; nothing where there was none."""
+    if row.settings is None:
+        return ""
+    return ", ".join(f"{name}={value}" for name, value in row.settings.items()) or "the defaults"
 
 
 def _summary_table(found: Sequence[Summary]) -> Table:
