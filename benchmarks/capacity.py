@@ -65,9 +65,9 @@ def demand_of(trace: Trace) -> Demand:
     isl, osl = trace.input_tokens.astype(float), trace.output_tokens.astype(float)
     cached = np.zeros_like(isl) if trace.cached_tokens is None else np.minimum(trace.cached_tokens, isl - 1.0)
     return Demand(
-        arrival_rps=1.0,
         requests_per_s=1.0,
-        backlog_requests_per_s=0.0,
+        low_requests_per_s=1.0,
+        backlog_rps=0.0,
         input_tokens=float(isl.mean()),
         output_tokens=float(osl.mean()),
         context_tokens_weighted=float((osl * (isl + osl / 2.0)).mean()),
