@@ -65,9 +65,9 @@ def demand_of(trace: Trace) -> Demand:
     isl, osl = trace.input_tokens.astype(float), trace.output_tokens.astype(float)
     cached = np.zeros_like(isl) if trace.cached_tokens is None else np.minimum(trace.cached_tokens, isl - 1.0)
     return Demand(
-        arrival_rps=1.0,
         requests_per_s=1.0,
-        backlog_requests_per_s=0.0,
+        low_requests_per_s=1.0,
+        backlog_rps=0.0,
         input_tokens=float(isl.mean()),
         output_tokens=float(osl.mean()),
         context_tokens_weighted=float((osl * (isl + osl / 2.0)).mean()),
@@ -109,8 +109,8 @@ def modelled(scenario: Scenario, workload: Workload, mix: Mix, demand: Demand, r
     return whole_misses(workload.cost, mix, rate, slo)
 
 
-def cells(scenario: Scenario, trace: Trace, name: str, heard: Callable[[Cell], None]) -> None:
-    """Every utilisation of every role that serves the trace."""
+def cells(scenario: Scenario, trace: Trace, name: str, replicas: int, heard: Callable[[Cell], None]) -> None:
+    """Every utilisation of every role that serves the trace, on so many replicas of it."""
     lead, demand = cheapest(scenario, trace), demand_of(trace)
     mix = Mix.of(demand)
     seconds = {w.key: float(work_s(w, trace).mean()) for w in lead}
@@ -120,9 +120,9 @@ def cells(scenario: Scenario, trace: Trace, name: str, heard: Callable[[Cell], N
                 continue
             rate = share / seconds[workload.key]
             fleet = {
-                w.key: REPLICAS if w is workload else math.ceil(rate * REPLICAS * seconds[w.key] / AMPLE) for w in lead
+                w.key: replicas if w is workload else math.ceil(rate * replicas * seconds[w.key] / AMPLE) for w in lead
             }
-            missed = simulated(scenario, trace, rate * REPLICAS, fleet)
+            missed = simulated(scenario, trace, rate * replicas, fleet)
             heard(
                 Cell(
                     trace=name,
@@ -159,12 +159,12 @@ def summary(found: list[Cell]) -> str:
     )
 
 
-def main(folder: Path, scenarios: list[str]) -> None:
+def main(folder: Path, scenarios: list[str], replicas: int) -> None:
     """Print the table, and how far the model is off."""
     found: list[Cell] = []
     for scenario in scenarios:
         for name in TRACES:
-            cells(load_scenario(scenario), read_trace(folder / f"{name}.csv.gz"), name, found.append)
+            cells(load_scenario(scenario), read_trace(folder / f"{name}.csv.gz"), name, replicas, found.append)
     print(table(found))
     print()
     for role in dict.fromkeys(c.role for c in found):
@@ -176,5 +176,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scenario", nargs="+", default=["league-8b", "league-70b", "league-70b-pd"])
+    parser.add_argument("--replicas", type=int, default=REPLICAS)
     options = parser.parse_args()
-    main(options.folder, options.scenario)
+    main(options.folder, options.scenario, options.replicas)

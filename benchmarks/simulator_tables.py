@@ -2,7 +2,7 @@
 
 Of every deployment (model, accelerator, tensor-parallel width) a seeded half of the rows fits the step cost; the other
 half is played with it, and only its errors are printed. `--seed` draws other halves, `--quick` plays the first table
-alone.
+alone, `--protocols` prints the errors of the fitted halves under other guesses of how that table was measured.
 """
 
 from __future__ import annotations
@@ -34,6 +34,17 @@ protocols tried on the fitted halves (docs/simulator.md) this one is nearest."""
 ONE_WAVE = Protocol(rounds=1, means=True, max_batched_tokens=8192)
 WHOLE_PROMPTS = replace(ONE_WAVE, max_batched_tokens=1_000_000)
 """The vLLM of 2023 read all prompts that wait in one step."""
+PROTOCOLS = {
+    "equal lengths, ten waves, means": AGGREGATED,
+    "medians": replace(AGGREGATED, means=False),
+    "lengths of 0.8 to 1 of the stated, means": replace(AGGREGATED, least_share=0.8),
+    "lengths of 0.8 to 1 of the stated, medians": replace(AGGREGATED, least_share=0.8, means=False),
+    "three waves": replace(AGGREGATED, rounds=3),
+    "one wave": replace(AGGREGATED, rounds=1),
+    "2,048 tokens a step": replace(AGGREGATED, max_batched_tokens=2048),
+    "16,384 tokens a step": replace(AGGREGATED, max_batched_tokens=16384),
+    "without the attention term e": replace(AGGREGATED, attention=False),
+}
 COLUMNS = ("table", "rows fitted", "rows played", "TTFT median", "TTFT p90", "TPOT median", "TPOT p90")
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
@@ -104,6 +115,14 @@ def by_setting(points: Sequence[Point]) -> list[Point]:
     return [replace(p, deployment=(*p.deployment, *p.setting)) for p in points]
 
 
+def report_protocols(points: Sequence[Point], seed: int) -> None:
+    """Errors of the rows that were fitted, under each protocol: the choice may not see the others."""
+    known = [halves(group, seed)[0] for group in grouped(points, lambda p: p.deployment)]
+    for name, protocol in PROTOCOLS.items():
+        logs = np.concatenate([errors(fitted(group, protocol), group, protocol) for group in known])
+        print(line(name, len(logs), logs), flush=True)
+
+
 def main(folder: Path, seed: int, quick: bool) -> None:
     """Print the table."""
     vllm = aggregated_points(folder)
@@ -132,5 +151,10 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--protocols", action="store_true")
     options = parser.parse_args()
+    if options.protocols:
+        print(HEAD)
+        report_protocols(aggregated_points(options.folder), options.seed)
+        raise SystemExit
     main(options.folder, options.seed, options.quick)
