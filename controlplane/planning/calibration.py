@@ -237,8 +237,7 @@ def _reader(
     tokens = load.input_tokens * (1.0 - load.cached_share)
     square = (load.input_tokens_squared or 2.0 * load.input_tokens**2) * (1.0 - load.cached_share) ** 2
     service_s = cost.a_s + cost.b_s_per_token * tokens + cost.e_s_per_token_pair * square / 2.0
-    spread = max(square / max(tokens, 1.0) ** 2, 1.0)
-    found_s = _service_s(seen.ttft.mean_s, spread, seen.arrival_rps / seen.reporting)
+    found_s = _service_s(seen.ttft.mean_s, seen.arrival_rps / seen.reporting)
     if seen.finished_rps:
         found_s = min(found_s, seen.reporting / seen.finished_rps)
     ratio = found_s / service_s
@@ -248,15 +247,16 @@ def _reader(
     return replace(updated, factors=(factor,) * 4, deviation=PRIOR_DEVIATION / 2.0 * (1.0 - share))
 
 
-SHORTEST_QUEUE = 0.8
+SHORTEST_QUEUE = 1.0
 """Of the wait of an M/G/1 queue at a low rate, which a router that sends to the shortest of ten queues leaves at any
 rate: measured in the simulator at utilisations of 0.4 to 0.95."""
 
 
-def _service_s(mean_s: float, spread: float, rate: float) -> float:
-    """The service time s at which `s + k*s^2 = mean_s`: a wait of `k*s^2` with `k = SHORTEST_QUEUE*rate*spread`.
+def _service_s(mean_s: float, rate: float) -> float:
+    """The service time s at which `s + k*s^2 = mean_s`: a wait of `k*s^2` with `k = SHORTEST_QUEUE*rate`.
 
-    `spread` is E[s^2]/E[s]^2. The queue that is joined is the shortest, so the wait does not grow as 1/(1 - rate*s).
+    The queue that is joined is the shortest, so the wait does not grow as 1/(1 - rate*s),
+    and a long prompt is seldom joined behind.
     """
-    k = SHORTEST_QUEUE * rate * spread
+    k = SHORTEST_QUEUE * rate
     return ((1.0 + 4.0 * k * mean_s) ** 0.5 - 1.0) / (2.0 * k) if k > 0 else mean_s
