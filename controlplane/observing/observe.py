@@ -23,7 +23,6 @@ from controlplane.domain.target import Role, Target, Variant
 from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
 from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
 
-
 MANY_REQUESTS = 1000
 """Requests whose mean length is known well enough to follow the mix by the minute: to 3 to 5 % at usual spreads."""
 
@@ -193,8 +192,8 @@ def _load(target: Target, seen: _Seen) -> Load | None:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The replicas that read prompts, or those that write answers; `mix` is over the last five minutes, `rates` over the
-    last."""
+    """The replicas that read prompts, or those that write answers; `mix` is over the last five minutes, `rates` over
+    the last."""
 
     mix: Sequence[Delta]
     rates: Sequence[Delta]

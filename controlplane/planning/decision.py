@@ -26,7 +26,7 @@ from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
 from controlplane.planning.calibration import calibrations
 from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import demand
-from controlplane.planning.feedback import planned_quantile, with_budget, with_feedback
+from controlplane.planning.feedback import with_budget, with_feedback
 from controlplane.planning.rules import Case, Replicas, forget, judge, longest_look_back_s
 
 PLANNER_VERSION = "2"
@@ -58,7 +58,7 @@ def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Obser
     if now > before:
         return Validation(False, f"the queue grew from {before:.0f} to {now:.0f} requests", newest)
     rates = {c.variant: c.requests_per_s for c in plan.capacities}
-    left = carried(inputs.target.variants, decision.desired, lambda v: rates.get(v.name, 0.0))
+    left = carried(inputs.target.variants, decision.desired, lambda v: rates.get(v.name, 0.0), policy.routing)
     needed = max(newest.load.requests_per_s, wanted.low_requests_per_s)
     if needed > left:
         words = f"{needed:.2f} requests/s arrive or are likely to, and {left:.2f} would be carried"
@@ -71,7 +71,7 @@ def _waiting(observation: Observation) -> float:
 
 
 def _ask(inputs: TargetInputs, known: dict[str, Calibration]) -> Ask:
-    wanted = demand(inputs, lambda rate: planned_quantile(inputs.target.policy, inputs.memory, rate))
+    wanted = demand(inputs)
     if wanted is None:
         return Ask(inputs, None, ())
     variants = inputs.target.variants

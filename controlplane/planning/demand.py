@@ -3,14 +3,21 @@ share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from controlplane.domain.decision import Demand, Forecast, TargetInputs
+from controlplane.domain.decision import Demand, Forecast, Memory, TargetInputs
+from controlplane.domain.target import Policy
+from controlplane.planning.calibration import AIM
 
 BACKLOG_DRAIN_S = 120.0
 """A queue is to be gone in two minutes: less would buy replicas that arrive after it is gone, since a cold start is
 longer."""
+BUDGET_PRIOR_S = 900.0
+"""So many seconds of requests are taken to have spent just what may be spent, before anything was seen."""
+QUANTILE_GAIN = 0.2
+"""By which the planned quantile moves for a whole budget: from 0.9 to 0.76 where nothing is missed, and to 0.96 where
+the budget is spent."""
+QUANTILE_LIMITS = (0.5, 0.99)
 LENGTH_LIMITS = (0.9, 1.3)
 """By which the coming mean lengths may differ from the present ones: beyond, forecasts of two quantities disagree."""
 COLD_HEADROOM = 0.25
@@ -22,13 +29,13 @@ LOW_QUANTILE = 0.5
 """A scale-down must leave enough for the median of the coming peak; the stabilisation window guards the rest."""
 
 
-def demand(inputs: TargetInputs, quantile: Callable[[float], float]) -> Demand | None:
-    """The demand of one target; None where nothing is known of its load. `quantile` of the rate now is what to plan
-    for."""
+def demand(inputs: TargetInputs) -> Demand | None:
+    """The demand of one target; None where nothing is known of its load."""
     now = observed_demand(inputs)
     if now is None or inputs.forecast is None:
         return now
-    rates, level = inputs.forecast.requests_per_s, quantile(now.requests_per_s)
+    rates = inputs.forecast.requests_per_s
+    level = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s)
     coming = now.requests_per_s - now.backlog_rps
     planned = max(coming * (1.0 + headroom(inputs)), rates.peak_at(level))
     low = min(rates.peak_at(LOW_QUANTILE), planned)
@@ -38,6 +45,17 @@ def demand(inputs: TargetInputs, quantile: Callable[[float], float]) -> Demand |
         low_requests_per_s=low + now.backlog_rps,
         source=f"forecast:{rates.forecaster}",
     )
+
+
+def planned_quantile(policy: Policy, memory: Memory, rate: float) -> float:
+    """The quantile of the coming peak to provision for: the policy's where the error budget is spent as it should be,
+    lower where hardly anything is missed, higher where too much is. In the long run this finds the newsvendor's
+    quantile for the price that the SLO puts on a miss, without being told one."""
+    budget = 1.0 - policy.slo.attainment
+    prior = max(rate, 1e-9) * BUDGET_PRIOR_S
+    spent = (memory.missed_requests + AIM * budget * prior) / (memory.finished_requests + prior) / max(budget, 1e-9)
+    quantile = policy.forecast_quantile + QUANTILE_GAIN * (spent - AIM)
+    return min(max(quantile, QUANTILE_LIMITS[0]), QUANTILE_LIMITS[1])
 
 
 def _with_coming_lengths(now: Demand, forecast: Forecast, level: float) -> Demand:

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from controlplane.domain.decision import Calibration, Demand, Memory, TargetInputs
 from controlplane.domain.observation import VariantObservation
-from controlplane.domain.target import Policy, Role, Variant
-from controlplane.planning.calibration import AIM, is_settled, observed_s, with_misses
+from controlplane.domain.target import Role, Variant
+from controlplane.planning.calibration import is_settled, observed_s, with_misses
 from controlplane.planning.capacity import expected_misses, hopeless_share, steady_batch
 from controlplane.planning.demand import observed_demand
 
@@ -28,15 +28,9 @@ HOPELESS_ERROR = 0.3
 not counted."""
 BUDGET_MEMORY_S = 3600.0
 """The error budget is kept over about an hour: what a burst cost is paid back by the hour after it."""
-BUDGET_PRIOR_S = 900.0
-"""So many seconds of requests are taken to have spent just what may be spent, before anything was seen."""
 MOST_BUDGETS = 5.0
 """The most that one window may spend, in budgets: a few minutes without enough replicas are no reason to pay for more
 than enough all the hour after."""
-QUANTILE_GAIN = 0.2
-"""By which the planned quantile moves for a whole budget: from 0.9 to 0.76 where nothing is missed, and to 0.96 where
-the budget is spent."""
-QUANTILE_LIMITS = (0.5, 0.99)
 
 
 def with_feedback(inputs: TargetInputs, known: Mapping[str, Calibration]) -> dict[str, Calibration]:
@@ -61,17 +55,6 @@ def with_budget(inputs: TargetInputs, known: Mapping[str, Calibration], memory: 
         # A request that is split is finished once, on the decode side.
         finished += 0.0 if variant.role is Role.PREFILL else seen.finished_rps * seconds
     return replace(memory, missed_requests=missed, finished_requests=finished)
-
-
-def planned_quantile(policy: Policy, memory: Memory, rate: float) -> float:
-    """The quantile of the coming peak to provision for: the policy's where the error budget is spent as it should be,
-    lower where hardly anything is missed, higher where too much is. In the long run this finds the newsvendor's
-    quantile for the price that the SLO puts on a miss, without being told one."""
-    budget = 1.0 - policy.slo.attainment
-    prior = max(rate, 1e-9) * BUDGET_PRIOR_S
-    spent = (memory.missed_requests + AIM * budget * prior) / (memory.finished_requests + prior) / max(budget, 1e-9)
-    quantile = policy.forecast_quantile + QUANTILE_GAIN * (spent - AIM)
-    return min(max(quantile, QUANTILE_LIMITS[0]), QUANTILE_LIMITS[1])
 
 
 def _one(inputs: TargetInputs, variant: Variant, mix: Demand, known: Calibration) -> Calibration:

@@ -202,4 +202,5 @@ def _planned_rate(row: FitRow, shape: ModelShape, workload: Workload, slo: Slo) 
     )
     with catalog.also(shape.model(workload.total_tokens, row.gpus)):
         found = capacity(target, variant, demand, PRIOR)
-    return found.requests_per_s, found.bound
+    rate = 0.0 if found.bound is CapacityBound.INFEASIBLE else found.requests_per_s
+    return rate, found.bound

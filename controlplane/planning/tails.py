@@ -8,8 +8,8 @@ is `m = a / (1 - r*S)` (see `capacity`). Around that mean:
   feedback of a longer step on itself (`FEEDBACK`); short answers are the ones that miss. The batch itself
   breathes: by Little's law it holds N sequences with a variance of about N. The sum is taken as gamma distributed, cut
   off at the step that carries a whole chunk, beyond which no step goes.
-* TTFT. Prompts are read in order of arrival: an M/G/1 queue whose service time is the prompt's reading and its share
-  of the steps' decode parts. Its wait is exponential beyond a mass at nought, with the mean of Pollaczek and Khinchine;
+* TTFT. Prompts are read in order of arrival: a GI/G/1 queue whose service time is the prompt's reading and its
+  share of the steps' decode parts. Its wait is exponential beyond a mass at nought, with the mean of Kingman's formula;
   a prompt misses where its own reading and the wait exceed the limit. Prompts that even an idle replica cannot read in
   time are left out: no number of replicas helps them.
 
@@ -35,8 +35,10 @@ FEEDBACK = 0.5
 """A longer step lets more prompts in, which lengthens the next; an answer ends before that has run its course, so the
 square root of the full gain is taken. This and the next were fitted to the simulator at utilisations of 0.3 to 0.9 on
 three traces and two models with least-loaded routing over twelve replicas: most shares are within a factor of 1.5."""
-BALANCED = 0.8
-"""Of the mean wait of an M/G/1 queue that is left where the router sends to the emptier of several replicas."""
+ARRIVALS_SQUARED = 0.2
+"""Squared coefficient of variation of the gaps between a replica's requests: a router that takes turns or sends to the
+emptier of n replicas thins a Poisson stream to about 1/n; a few replicas are taken to be the least. With it Kingman's
+formula meets the simulator for prompts of one length as for heavy-tailed ones."""
 _EXPONENTIAL = tuple(
     -math.log(1.0 - q) for q in (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)
 )
@@ -153,7 +155,10 @@ def _late_prompts(cost: StepCost, mix: Mix, rate: float, beside_s: float, limit_
     servable = alone_s <= limit_s
     if not servable.any():
         return 1.0
-    wait_s = max(BALANCED * rate * per_token_s**2 * mix.prompt_square / (2.0 * (1.0 - busy)) / max(busy, 1e-12), 1e-9)
+    # Kingman (1961): of the wait of an M/G/1 queue, (ca^2 + cs^2)/(1 + cs^2) is left.
+    spread = max(mix.prompt_square / max(mix.prompt_mean, 1e-9) ** 2, 1.0)
+    left = (ARRIVALS_SQUARED + spread - 1.0) / spread
+    wait_s = max(left * rate * per_token_s**2 * mix.prompt_square / (2.0 * (1.0 - busy)) / max(busy, 1e-12), 1e-9)
     late = np.where(own_s >= limit_s, 1.0, busy * np.exp(-np.maximum(limit_s - own_s, 0.0) / wait_s))
     weights = np.array(LENGTH_WEIGHTS) * servable
     return float(np.dot(weights, late) / weights.sum())

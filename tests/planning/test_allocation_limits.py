@@ -89,7 +89,9 @@ def test_weights_of_both_halves_of_the_work_add_up_to_one() -> None:
 def test_what_shrinks_keeps_room_and_never_grows_for_it() -> None:
     kinds = [Kind("h100", 1.0, 4.0, high=40, now=21)]
     assert fleet_of(kinds, allocate([make_ask(kinds, 20.0)], Inventory())[0]) == (21,)
-    assert fleet_of(kinds, allocate([make_ask(kinds, 10.0)], Inventory())[0]) == (12,)
+    assert fleet_of(kinds, allocate([make_ask(kinds, 10.0)], Inventory())[0]) == (
+        11,
+    )  # 2 deviations of 600 a minute: 8 %
 
 
 def test_an_alternative_says_which_limit_it_would_break() -> None:

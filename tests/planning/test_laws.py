@@ -12,6 +12,7 @@ from controlplane.domain.decision import GroupInputs, Verdict
 from controlplane.domain.target import Role
 from controlplane.planning import decide, replay_group
 from controlplane.planning.allocation import GAP, Ask, allocate, group
+from controlplane.planning.calibration import PRIOR
 from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import demand
 from tests.builders import (
@@ -89,7 +90,7 @@ def test_more_demand_never_costs_less(rps: float, more: float) -> None:
         inputs = make_inputs(target, make_observation(target, rate, {}))
         wanted = demand(inputs)
         assert wanted is not None
-        ask = Ask(inputs, wanted, tuple(capacity(target, v, wanted, 1.0) for v in target.variants))
+        ask = Ask(inputs, wanted, tuple(capacity(target, v, wanted, PRIOR) for v in target.variants))
         return allocate([ask], make_group(inputs).inventory)[0].usd_per_hour
 
     assert optimum(rps + more) >= optimum(rps) * (1.0 - GAP) - 1e-9
@@ -105,7 +106,7 @@ def test_a_replay_fails_when_a_planning_constant_changes(monkeypatch: pytest.Mon
     target = make_target()
     tick = make_tick(inputs=make_group(make_inputs(target, make_observation(target, 5.0, {"h100": 4}))))
     assert all(result.reproduced for result in replay_group([tick]))
-    monkeypatch.setattr(group, "DOWN_MARGIN", 9.0)
+    monkeypatch.setattr(group, "down_margin", lambda _: 9.0)
     (result,) = replay_group([tick])
     assert not result.reproduced
     assert result.difference

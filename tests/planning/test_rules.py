@@ -249,7 +249,7 @@ def test_a_down_is_checked_against_the_newest_observation(
     newest: dict[str, float | None], allowed: bool, said: str
 ) -> None:
     target = make_target((make_variant(low=1),))
-    memory = Memory(recommendations=(Recommendation(NOW_S - 400.0, {"h100": 1}),))
+    memory = Memory((Recommendation(NOW_S - 400.0, {"h100": 1}),), first_seen_at_s=NOW_S - 400.0)
     inputs = make_inputs(target, make_observation(target, 5.0, {"h100": 4}), None, memory)
     outcome = decide(make_group(inputs))
     assert outcome.decisions[0].verdict is Verdict.DOWN
@@ -273,9 +273,14 @@ def test_what_is_learned_changes_the_capacity() -> None:
     target = make_target((make_variant(low=1),))
     seen = make_observation(target, 5.0)
     slow = replace(
-        seen.variants[0], step_time_s=0.03, steps_per_s=50.0, running=20.0, kv_usage_mean=0.1, kv_capacity_tokens=4e5
+        seen.variants[0],
+        step_time_s=0.03,
+        generation_tokens_per_s=20.0 / 0.03,
+        running=20.0,
+        kv_usage_mean=0.1,
+        kv_capacity_tokens=4e5,
     )
-    inputs = make_inputs(target, replace(seen, variants=(slow,)))
+    inputs = make_inputs(target, replace(seen, variants=(replace(slow, reporting=1, ready=1),)))
     memory = Memory()
     for _ in range(40):
         outcome = decide(make_group(replace(inputs, memory=memory)))
