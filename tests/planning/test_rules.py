@@ -8,6 +8,7 @@ import pytest
 
 from controlplane.domain.decision import Memory, Recommendation, RulingEffect, ScaleEvent, Verdict
 from controlplane.domain.target import (
+    DEFAULT_SCALE_DOWN,
     Mode,
     Override,
     OverrideKind,
@@ -109,7 +110,8 @@ def test_a_replacement_is_ready_before_what_it_replaces_goes() -> None:
 )
 def test_stabilization(recommended: list[tuple[int, int]], proposed: int, after: int) -> None:
     memory = Memory(recommendations=tuple(Recommendation(NOW_S + at, {"h100": n}) for at, n in recommended))
-    assert StabilizationRule().judge(case(memory=memory), {"h100": proposed}).after == {"h100": after}
+    five_minutes = Policy(Mode.LIVE, SLO, scale_down=replace(DEFAULT_SCALE_DOWN, stabilization_window_s=300.0))
+    assert StabilizationRule().judge(case(five_minutes, memory), {"h100": proposed}).after == {"h100": after}
 
 
 def test_stabilization_of_ups_takes_the_least_of_the_window() -> None:
