@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from controlplane.domain import catalog
 from controlplane.domain.catalog import Accelerator
 from controlplane.domain.decision import CapacityBound, Demand
+from controlplane.domain.observation import LENGTH_LEVELS
 from controlplane.domain.target import CapacityType, Mode, Policy, Role, ScaleTargetRef, Slo, Target, Variant
 from controlplane.planning.calibration import PRIOR
 from controlplane.planning.capacity import capacity
@@ -137,8 +138,9 @@ def _impossible(shape: ModelShape, gpus: int, workload: Workload) -> str | None:
 
 
 def idle_ttft_s(cost: StepCost, input_tokens: float) -> float:
-    """Time to first token on an idle replica: the prompt's chunks, one step each."""
-    return cost.a_s * math.ceil(input_tokens / MAX_BATCHED_TOKENS) + cost.b_s_per_token * input_tokens
+    """Time to first token on an idle replica: the prompt's chunks, one step each, and its attention."""
+    steps_s = cost.a_s * math.ceil(input_tokens / MAX_BATCHED_TOKENS)
+    return steps_s + cost.b_s_per_token * input_tokens + cost.e_s_per_token_pair * input_tokens**2 / 2.0
 
 
 def mean_tpot_s(cost: StepCost, workload: Workload, requests_per_s: float) -> float | None:
@@ -199,8 +201,11 @@ def _planned_rate(row: FitRow, shape: ModelShape, workload: Workload, slo: Slo) 
         context_tokens_weighted=workload.context_tokens_weighted,
         cached_share=0.0,
         source="fit",
+        input_tokens_squared=float(workload.input_tokens) ** 2,
+        input_lengths=(float(workload.input_tokens),) * len(LENGTH_LEVELS),
+        output_lengths=(float(workload.output_tokens),) * len(LENGTH_LEVELS),
     )
     with catalog.also(shape.model(workload.total_tokens, row.gpus)):
-        found = capacity(target, variant, demand, PRIOR)
+        found = capacity(target, variant, demand, replace(PRIOR, deviation=0.0))
     rate = 0.0 if found.bound is CapacityBound.INFEASIBLE else found.requests_per_s
     return rate, found.bound

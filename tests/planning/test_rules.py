@@ -278,16 +278,18 @@ def test_what_is_learned_changes_the_capacity() -> None:
         seen.variants[0],
         step_time_s=0.03,
         generation_tokens_per_s=20.0 / 0.03,
+        prompt_tokens_per_s=3000.0,
         running=20.0,
         kv_usage_mean=0.1,
         kv_capacity_tokens=4e5,
     )
-    inputs = make_inputs(target, replace(seen, variants=(replace(slow, reporting=1, ready=1),)))
+    inputs = make_inputs(target, replace(seen, variants=(slow,)))
     memory = Memory()
     for _ in range(40):
         outcome = decide(make_group(replace(inputs, memory=memory)))
         memory = outcome.memories[0]
     assert memory.calibrations["h100"].ratio > 1.3
+    assert memory.calibrations["h100"].deviation < 0.1
     prior = decide(make_group(make_inputs(target, seen))).plans[0].capacities[0]
     assert outcome.plans[0].capacities[0].requests_per_s < prior.requests_per_s
 
