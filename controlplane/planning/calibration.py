@@ -48,9 +48,9 @@ OUTLIER = 5.0
 MEMORY_S = 900.0
 """Half-time scale of `ratio` and of the misses: evidence older than a quarter of an hour fades."""
 PRIOR = Calibration(1.0, 0.0)
-AIM = 0.7
+AIM = 0.65
 """Of the SLO's budget of misses that is to be spent in the long run; the rest is for what comes unawares."""
-PEAK_SHARE = 1.5
+PEAK_SHARE = 1.4
 """Of the budget that may be missed at the planned peak: most minutes are below it, and miss far less."""
 GAIN = 1.5
 MISS_PRIOR_S = 600.0

@@ -14,8 +14,8 @@ BACKLOG_DRAIN_S = 120.0
 longer."""
 BUDGET_PRIOR_S = 900.0
 """So many seconds of requests are taken to have spent just what may be spent, before anything was seen."""
-QUANTILE_GAIN = 0.2
-"""By which the planned quantile moves for a whole budget: from 0.9 to 0.76 where nothing is missed, and to 0.96 where
+QUANTILE_GAIN = 0.25
+"""By which the planned quantile moves for a whole budget: from 0.9 to 0.75 where nothing is missed, and to 0.99 where
 the budget is spent."""
 QUANTILE_LIMITS = (0.5, 0.99)
 LENGTH_LIMITS = (0.9, 1.3)

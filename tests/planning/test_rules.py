@@ -8,7 +8,7 @@ import pytest
 
 from controlplane.domain.decision import Memory, Recommendation, RulingEffect, ScaleEvent, Verdict
 from controlplane.domain.target import (
-    DEFAULT_SCALE_DOWN,
+    HPA_SCALE_DOWN,
     Mode,
     Override,
     OverrideKind,
@@ -110,7 +110,7 @@ def test_a_replacement_is_ready_before_what_it_replaces_goes() -> None:
 )
 def test_stabilization(recommended: list[tuple[int, int]], proposed: int, after: int) -> None:
     memory = Memory(recommendations=tuple(Recommendation(NOW_S + at, {"h100": n}) for at, n in recommended))
-    five_minutes = Policy(Mode.LIVE, SLO, scale_down=replace(DEFAULT_SCALE_DOWN, stabilization_window_s=300.0))
+    five_minutes = Policy(Mode.LIVE, SLO, scale_down=HPA_SCALE_DOWN)
     assert StabilizationRule().judge(case(five_minutes, memory), {"h100": proposed}).after == {"h100": after}
 
 

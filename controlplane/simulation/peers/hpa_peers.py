@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from controlplane.domain.target import (
-    DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
+    HPA_SCALE_DOWN,
     ScalingPolicy,
     ScalingPolicyType,
     ScalingRules,
@@ -30,7 +30,7 @@ class HpaSettings:
     """Mean over the pods that is aimed at."""
     tolerance: float = TOLERANCE
     up: ScalingRules = DEFAULT_SCALE_UP
-    down: ScalingRules = DEFAULT_SCALE_DOWN
+    down: ScalingRules = HPA_SCALE_DOWN
     interval_s: float = 15.0
     """--horizontal-pod-autoscaler-sync-period."""
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.domain.target import (
-    DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
+    HPA_SCALE_DOWN,
     ScalingPolicy,
     ScalingPolicyType,
     ScalingRules,
@@ -51,7 +51,7 @@ def test_an_external_average_value(total: float, current: int, expected: int) ->
 
 
 def behavior(low: int = 1, high: int = 100, up: ScalingRules = DEFAULT_SCALE_UP) -> Behavior:
-    return Behavior(Bounds(low, high), up, DEFAULT_SCALE_DOWN)
+    return Behavior(Bounds(low, high), up, HPA_SCALE_DOWN)
 
 
 def test_up_is_the_larger_of_four_pods_and_doubling_a_period() -> None:

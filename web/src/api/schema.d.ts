@@ -250,12 +250,53 @@ export interface components {
         /**
          * Calibration
          * @description Observed over predicted step time of one variant, smoothed; 1 is the prior. `weight` is seconds of evidence.
+         *
+         *     `factors` are those on the prior's a, b, c and d, `covariance` that of their errors, row by row; both empty before
+         *     anything was learned. `misses_seen` and `misses_expected` are shares of requests that missed their SLO, as the pages
+         *     show and as the capacity model expected them at that load, means over `misses_weight` seconds.
          */
         Calibration: {
             /** Ratio */
             ratio: number;
             /** Weight */
             weight: number;
+            /**
+             * Factors
+             * @default []
+             */
+            factors: number[];
+            /**
+             * Covariance
+             * @default []
+             */
+            covariance: number[];
+            /**
+             * Deviation
+             * @default 0.15
+             */
+            deviation: number;
+            /** Kv Tokens */
+            kv_tokens?: number | null;
+            /**
+             * Holding
+             * @default 1
+             */
+            holding: number;
+            /**
+             * Misses Seen
+             * @default 0
+             */
+            misses_seen: number;
+            /**
+             * Misses Expected
+             * @default 0
+             */
+            misses_expected: number;
+            /**
+             * Misses Weight
+             * @default 0
+             */
+            misses_weight: number;
         };
         /**
          * Capacity
@@ -336,6 +377,18 @@ export interface components {
             cached_share: number;
             /** Source */
             source: string;
+            /** Input Tokens Squared */
+            input_tokens_squared?: number | null;
+            /**
+             * Input Lengths
+             * @default []
+             */
+            input_lengths: number[];
+            /**
+             * Output Lengths
+             * @default []
+             */
+            output_lengths: number[];
             /**
              * Scenarios
              * @default []
@@ -488,6 +541,18 @@ export interface components {
              * @default 0
              */
             cached_share: number;
+            /** Input Tokens Squared */
+            input_tokens_squared?: number | null;
+            /**
+             * Input Lengths
+             * @default []
+             */
+            input_lengths: number[];
+            /**
+             * Output Lengths
+             * @default []
+             */
+            output_lengths: number[];
         };
         /**
          * Memory
@@ -508,6 +573,18 @@ export interface components {
             calibrations?: {
                 [key: string]: components["schemas"]["Calibration"];
             };
+            /** First Seen At S */
+            first_seen_at_s?: number | null;
+            /**
+             * Missed Requests
+             * @default 0
+             */
+            missed_requests: number;
+            /**
+             * Finished Requests
+             * @default 0
+             */
+            finished_requests: number;
         };
         /**
          * MetricsSource
@@ -650,7 +727,7 @@ export interface components {
             scale_up: components["schemas"]["ScalingRules"];
             /**
              * @default {
-             *       "stabilization_window_s": 300,
+             *       "stabilization_window_s": 60,
              *       "policies": [
              *         {
              *           "period_s": 15,
