@@ -39,7 +39,7 @@ async def run_cluster(options: ClusterOptions) -> None:
     state_path = options.state_dir / f"cluster-{scenario.name}.json"
     kept = read_state(state_path).get("replicas", {})
     traffic = _traffic(scenario, options, now_s)
-    fleet = Fleet(scenario.workloads, traffic, scenario.inventory, now_s, scenario.seed, kept)
+    fleet = Fleet(scenario.workloads, traffic, scenario.inventory, now_s, scenario.seed, kept, scenario.stock_outs)
     server = ClusterServer(fleet, clock, inference_autoscaler(), scenario.manifests, state_path, options.port)
     await server.start()
     server.write_kubeconfig(options.kubeconfig)

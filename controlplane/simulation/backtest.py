@@ -116,7 +116,9 @@ def play(
 ) -> BacktestResult:
     """Play the whole trace under the policy, then let the fleet drain."""
     traffic = scenario.played(trace, START_S)
-    fleet = Fleet(scenario.workloads, traffic, scenario.inventory, START_S, scenario.seed)
+    fleet = Fleet(
+        scenario.workloads, traffic, scenario.inventory, START_S, scenario.seed, stock_outs=scenario.stock_outs
+    )
     end_s = START_S + trace.duration_s
     while fleet.now_s < end_s:
         apply(fleet, scenario, policy.step(fleet))

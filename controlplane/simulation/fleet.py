@@ -9,15 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from controlplane.domain.observation import Inventory, Replica, ReplicaPhase, Sample
-from controlplane.simulation.lifecycle import Nodes, Pod, Workload
+from controlplane.simulation.lifecycle import Nodes, Pod, StockOut, Workload
 from controlplane.simulation.meters import RequestMeter, VariantMeter, meter_of
 from controlplane.simulation.ports import PodStage, SimulatedPod
 from controlplane.simulation.service import Service
 from controlplane.simulation.traffic import Arrivals, Traffic
 from controlplane.simulation.vllm_page import render_page, sample_of
 
-DRAIN_S = 120.0
-"""Seconds that a deleted replica may still finish what it has: terminationGracePeriodSeconds of the workloads."""
 DRAIN_CHECK_S = 1.0
 """A draining replica is looked at on multiples of this, as a kubelet would."""
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -44,8 +42,10 @@ class Fleet:
         start_s: float,
         seed: int,
         replicas: Mapping[str, int] | None = None,
+        stock_outs: Sequence[StockOut] = (),
     ) -> None:
-        self.now_s = start_s
+        self.now_s = self._start_s = start_s
+        self._stock_outs = tuple(stock_outs)
         self.workloads = {w.key: w for w in workloads}
         targets = {w.target.key: w.target for w in workloads}
         self.services = {key: Service(target, meter_of(target)) for key, target in targets.items()}
@@ -101,6 +101,13 @@ class Fleet:
             raise KeyError(f"the engine of {pod} is not up yet")
         return render_page(engine, self._pods[pod].workload.target.model)
 
+    def reclaim(self, pod: str) -> None:
+        """Take a replica's machine back: it drains for its notice, and its place is filled by a new one."""
+        victim = self._pods[pod]
+        victim.grace_s = victim.workload.hazards.reclaim_notice_s
+        self._delete(victim)
+        self._reconcile(victim.workload, ())
+
     def crash(self, pod: str) -> None:
         """Kill a pod at once: what it served begins again elsewhere, and its place is filled by a new one."""
         victim = self._pods[pod]
@@ -144,8 +151,11 @@ class Fleet:
                 times.append(pod.due_at_s)
             elif pod.deleted_at_s is not None:
                 times.append(
-                    min(pod.deleted_at_s + DRAIN_S, math.floor(self.now_s / DRAIN_CHECK_S + 1) * DRAIN_CHECK_S)
+                    min(pod.deleted_at_s + pod.grace_s, math.floor(self.now_s / DRAIN_CHECK_S + 1) * DRAIN_CHECK_S)
                 )
+            elif pod.struck_at_s < math.inf:
+                times.append(pod.struck_at_s)
+        times.extend(self._start_s + out.until_s for out in self._stock_outs)
         return [t for t in times if t > self.now_s]
 
     def _serve(self, until_s: float) -> None:
@@ -159,12 +169,14 @@ class Fleet:
         self.now_s = until_s
 
     def _turn_pods(self) -> None:
-        freed = False
+        freed = any(self._start_s + out.until_s == self.now_s for out in self._stock_outs)
         for pod in list(self._pods.values()):
             if pod.deleted_at_s is not None:
-                if self._drained(pod) or self.now_s >= pod.deleted_at_s + DRAIN_S:
+                if self._drained(pod) or self.now_s >= pod.deleted_at_s + pod.grace_s:
                     self._remove(pod)
                     freed = True
+            elif pod.struck_at_s <= self.now_s:
+                (self.reclaim if pod.is_reclaim else self.crash)(pod.name)
             elif pod.due_at_s is not None and pod.due_at_s <= self.now_s:
                 self._make_ready(pod)
         if freed:
@@ -206,10 +218,17 @@ class Fleet:
 
     def _place(self, pod: Pod) -> None:
         variant = pod.workload.variant
+        if self._is_out(variant.accelerator):
+            return
         node = self._nodes.take(variant.accelerator, variant.gpus_per_replica)
         if node is not None:
             pod.schedule(node, self.now_s, pod.workload.cold_start.draw(self._random))
             self.meters[pod.workload.key].place(+1)
+
+    def _is_out(self, accelerator: str) -> bool:
+        """Whether no more machines of that accelerator can be had now."""
+        since_s = self.now_s - self._start_s
+        return any(o.accelerator == accelerator and o.from_s <= since_s < o.until_s for o in self._stock_outs)
 
     def _place_waiting(self) -> None:
         for pod in self._pods.values():
@@ -218,6 +237,7 @@ class Fleet:
 
     def _make_ready(self, pod: Pod) -> None:
         pod.ready_at_s = self.now_s
+        pod.struck_at_s, pod.is_reclaim = pod.workload.hazards.draw(self._random, self.now_s)
         pod.engine = self.services[pod.workload.target.key].open(pod.workload, self.now_s)
 
     def _delete(self, pod: Pod) -> None:

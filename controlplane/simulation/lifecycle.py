@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,9 @@ from controlplane.planning.roofline import StepCost
 from controlplane.simulation.engine import Engine, EngineLimits
 from controlplane.simulation.ports import PodStage
 
+SECONDS_PER_HOUR = 3600.0
+DRAIN_S = 120.0
+"""Seconds that a deleted replica may still finish what it has: terminationGracePeriodSeconds of the workloads."""
 GPUS_PER_NODE = 8
 """The usual size of a GPU machine."""
 COLD_START_STAGES = (PodStage.NODE, PodStage.IMAGE, PodStage.LOAD, PodStage.WARM_UP)
@@ -33,6 +37,33 @@ class ColdStartStages:
 
 
 @dataclass(frozen=True, slots=True)
+class Hazards:
+    """What happens to Ready replicas: events per replica and hour. A reclaimed one has its notice to finish in."""
+
+    crashes_per_hour: float = 0.0
+    reclaims_per_hour: float = 0.0
+    reclaim_notice_s: float = 120.0
+    """Of spot capacity: AWS gives two minutes, GCP and Azure half a minute."""
+
+    def draw(self, random: np.random.Generator, now_s: float) -> tuple[float, bool]:
+        """When the first of the two strikes (unix seconds; infinite where none can), and whether it is a reclaim."""
+        crash_s, reclaim_s = (
+            float(random.exponential(SECONDS_PER_HOUR / rate)) if rate > 0 else math.inf
+            for rate in (self.crashes_per_hour, self.reclaims_per_hour)
+        )
+        return now_s + min(crash_s, reclaim_s), reclaim_s < crash_s
+
+
+@dataclass(frozen=True, slots=True)
+class StockOut:
+    """Seconds from the scenario's start in which no more machines of an accelerator can be had."""
+
+    accelerator: str
+    from_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """One Deployment: its variant, its true step cost, its engine's limits and its cold start."""
 
@@ -43,6 +74,7 @@ class Workload:
     limits: EngineLimits
     cold_start: ColdStartStages
     initial_replicas: int
+    hazards: Hazards = Hazards()
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +88,11 @@ class Pod:
     scheduled_at_s: float | None = None
     ready_at_s: float | None = None
     deleted_at_s: float | None = None
+    grace_s: float = DRAIN_S
+    """Seconds that it may still finish what it has, once it is deleted."""
+    struck_at_s: float = math.inf
+    """When it will crash or be reclaimed."""
+    is_reclaim: bool = False
     node: str | None = None
     engine: Engine | None = None
 

@@ -17,7 +17,7 @@ from controlplane.domain.manifest import ManifestError, target_from_manifest
 from controlplane.domain.target import Target, Variant
 from controlplane.planning.roofline import BLOCK_SIZE_TOKENS, DoesNotFit, kv_capacity_tokens, prior
 from controlplane.simulation.engine import EngineLimits
-from controlplane.simulation.lifecycle import ColdStartStages, Workload
+from controlplane.simulation.lifecycle import ColdStartStages, Hazards, StockOut, Workload
 from controlplane.simulation.traffic import DayShape, GeneratedTraffic, Trace, TraceTraffic, Traffic
 
 
@@ -41,9 +41,28 @@ class _ColdStart(_Part):
         return ColdStartStages(*seconds, jitter=self.jitter)
 
 
+class _Hazards(_Part):
+    crashes_per_hour: float = Field(default=0, ge=0)
+    reclaims_per_hour: float = Field(default=0, ge=0)
+    reclaim_notice_seconds: float = Field(default=120, ge=0)
+
+    def to_hazards(self) -> Hazards:
+        return Hazards(self.crashes_per_hour, self.reclaims_per_hour, self.reclaim_notice_seconds)
+
+
+class _StockOut(_Part):
+    accelerator: str
+    from_seconds: float = Field(ge=0)
+    until_seconds: float = Field(gt=0)
+
+    def to_stock_out(self) -> StockOut:
+        return StockOut(self.accelerator, self.from_seconds, self.until_seconds)
+
+
 class _Workload(_Part):
     initial_replicas: int = Field(default=1, ge=0)
     cold_start: _ColdStart = _ColdStart()
+    hazards: _Hazards = _Hazards()
 
 
 class _Traffic(_Part):
@@ -64,6 +83,7 @@ class _Scenario(_Part):
     autoscalers: list[dict[str, Any]] = Field(min_length=1)
     workloads: dict[str, _Workload]
     traffic: dict[str, _Traffic] = {}
+    stock_outs: list[_StockOut] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,7 @@ class Scenario:
     targets: tuple[Target, ...]
     workloads: tuple[Workload, ...]
     shapes: dict[str, DayShape]
+    stock_outs: tuple[StockOut, ...] = ()
 
     def generated(self) -> dict[str, Traffic]:
         """The generated day of every target that has one, by target key."""
@@ -135,6 +156,7 @@ def parse_scenario(text: str, source: str) -> Scenario:
         targets=targets,
         workloads=workloads,
         shapes={key: traffic.to_shape() for key, traffic in raw.traffic.items()},
+        stock_outs=tuple(out.to_stock_out() for out in raw.stock_outs),
     )
 
 
@@ -143,6 +165,11 @@ def _check_names(raw: _Scenario, targets: tuple[Target, ...]) -> None:
     for key in raw.traffic:
         if key not in keys:
             raise ScenarioError(f"scenario {raw.name}: traffic has {key!r}; allowed: {', '.join(keys)}")
+    for out in raw.stock_outs:
+        if out.accelerator not in raw.inventory:
+            raise ScenarioError(
+                f"scenario {raw.name}: stockOuts has {out.accelerator!r}; allowed: {', '.join(raw.inventory)}"
+            )
     for name, gpus in raw.inventory.items():
         if name not in catalog.ACCELERATORS:
             raise ScenarioError(
@@ -178,7 +205,16 @@ def _workload(key: str, target: Target, variant: Variant, raw: _Workload, errors
     )
     blocks = kv_capacity_tokens(model, gpu, variant.gpus_per_replica) // BLOCK_SIZE_TOKENS
     limits = EngineLimits(kv_blocks=blocks, max_context_tokens=model.max_context_tokens)
-    return Workload(key, target, variant, true_cost, limits, raw.cold_start.to_stages(), raw.initial_replicas)
+    return Workload(
+        key,
+        target,
+        variant,
+        true_cost,
+        limits,
+        raw.cold_start.to_stages(),
+        raw.initial_replicas,
+        raw.hazards.to_hazards(),
+    )
 
 
 def _errors(random: np.random.Generator, share: float) -> tuple[float, ...]:

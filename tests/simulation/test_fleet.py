@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from controlplane.domain import catalog
 from controlplane.domain.target import Role
 from controlplane.simulation.fleet import Fleet
+from controlplane.simulation.lifecycle import Hazards, StockOut
 from controlplane.simulation.ports import PodStage
 from controlplane.simulation.scenario import load_scenario
 from controlplane.simulation.traffic import Arrivals
@@ -157,3 +160,49 @@ def test_cost_runs_from_placement_to_the_end() -> None:
 def test_negative_replicas_are_refused() -> None:
     with pytest.raises(ValueError, match="replicas of default/chat-h100 is -1"):
         fleet_of("chat-8b").set_replicas("default/chat-h100", -1)
+
+
+def hazardous(**rates: float) -> Fleet:
+    s = load_scenario("chat-8b")
+    workloads = [replace(w, hazards=Hazards(**rates)) for w in s.workloads]
+    return Fleet(workloads, s.generated(), s.inventory, T0, 1)
+
+
+def test_reclaimed_replicas_drain_for_their_notice_and_are_replaced() -> None:
+    fleet = hazardous(reclaims_per_hour=20.0, reclaim_notice_s=30.0)
+    first = {p.name for p in fleet.pods()}
+    leaving: dict[str, float] = {}
+    for k in range(1, 2400):
+        fleet.advance(T0 + k)
+        for pod in fleet.pods():
+            if pod.deleted_at_s is not None:
+                leaving[pod.name] = fleet.now_s - pod.deleted_at_s
+        standing = [p for p in fleet.pods() if p.deleted_at_s is None and p.workload == "default/chat-h100"]
+        assert len(standing) == fleet.replicas_wanted("default/chat-h100")
+    assert first <= leaving.keys()
+    assert max(leaving.values()) <= 30.0
+    m = fleet.request_meter("default/chat")
+    assert m.arrived == m.finished + m.rejected + really_inside(fleet, "default/chat")
+
+
+def test_crashes_take_a_replica_at_once() -> None:
+    fleet = hazardous(crashes_per_hour=60.0)
+    first = {p.name for p in fleet.pods()}
+    for k in range(1, 1200):
+        fleet.advance(T0 + k)
+        assert all(p.deleted_at_s is None for p in fleet.pods())
+    assert not first & {p.name for p in fleet.pods()}
+
+
+def test_during_a_stock_out_nothing_is_placed_and_after_it_what_waits_is() -> None:
+    s = load_scenario("chat-8b")
+    out = StockOut("H100", 60.0, 600.0)
+    fleet = Fleet(s.workloads, {}, s.inventory, T0, 1, stock_outs=[out])
+    fleet.advance(T0 + 100.0)
+    fleet.set_replicas("default/chat-h100", 4)
+    fleet.advance(T0 + 599.0)
+    stages = [p.stage for p in fleet.pods() if p.workload == "default/chat-h100"]
+    assert stages.count(PodStage.UNSCHEDULABLE) == 2
+    fleet.advance(T0 + 601.0)
+    stages = [p.stage for p in fleet.pods() if p.workload == "default/chat-h100"]
+    assert stages.count(PodStage.UNSCHEDULABLE) == 0

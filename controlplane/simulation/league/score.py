@@ -48,7 +48,13 @@ def play(
 ) -> Score:
     """Play the trace from a fleet of `replicas` (by workload), and score what came after the warm-up (seconds)."""
     fleet = Fleet(
-        scenario.workloads, scenario.played(trace, START_S), scenario.inventory, START_S, scenario.seed, replicas
+        scenario.workloads,
+        scenario.played(trace, START_S),
+        scenario.inventory,
+        START_S,
+        scenario.seed,
+        replicas,
+        scenario.stock_outs,
     )
     meter = fleet.request_meter(scenario.targets[0].key)
     meter.keep = True

@@ -1,0 +1,131 @@
+"""What each part of the planner earns: the same cases without it.
+
+    python -m benchmarks.ablations ../shared/traces/azure2023_conv.csv.gz ../shared/traces/servegen_mmimage_24h.csv.gz
+
+Prints, for each case, attainment and cost beside the whole planner's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import controlplane.planning.calibration as calibration
+import controlplane.planning.decision as decision
+import controlplane.planning.demand as demand
+import controlplane.planning.rules as rules
+from controlplane.domain.decision import TargetInputs
+from controlplane.planning.allocation.ask import Ask
+from controlplane.simulation.league.cases import WARM_UP_S, Case, prepared, trace_name
+from controlplane.simulation.league.oracle import first_replicas
+from controlplane.simulation.league.score import Score, play
+from controlplane.simulation.policies import TidegatePolicy
+
+Setting = tuple[object, str, object]
+"""Module, name, value."""
+
+
+@contextmanager
+def changed(settings: tuple[Setting, ...]) -> Iterator[None]:
+    """The planner with other constants or functions, for the length of a play."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in settings]
+    for module, name, value in settings:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
+
+
+def _without_rule(name: str) -> Setting:
+    return rules, "RULES", tuple(rule for rule in rules.RULES if rule.name != name)
+
+
+def _unforecast(inputs: TargetInputs) -> object:
+    return _demand(replace(inputs, forecast=None))
+
+
+def _cheapest_alone(asks: list[Ask], inventory: object) -> object:
+    """The rule of thumb in the solver's place: all of the load on the variant that is cheapest for a request."""
+    only = []
+    for ask in asks:
+        variants = ask.inputs.target.variants
+        prices = {v.name: v.usd_per_replica_hour / max(ask.rate(v), 1e-9) for v in variants}
+        best = min(prices, key=lambda name: prices[name])
+        kept = tuple(c if c.variant == best else replace(c, requests_per_s=0.0) for c in ask.capacities)
+        only.append(replace(ask, capacities=kept))
+    return _allocate(only, inventory)
+
+
+_demand = demand.demand
+_allocate = decision.allocate
+ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
+    "the whole planner": (),
+    "without forecast": ((decision, "demand", _unforecast),),
+    "without online calibration": (
+        (
+            decision,
+            "calibrations",
+            lambda inputs: dict.fromkeys((v.name for v in inputs.target.variants), calibration.PRIOR),
+        ),
+        (decision, "with_feedback", lambda _, known: known),
+    ),
+    "without the misses' feedback": ((decision, "with_feedback", lambda _, known: known),),
+    "without the error budget": ((demand, "QUANTILE_GAIN", 0.0),),
+    "without cold headroom": ((demand, "COLD_HEADROOM", 0.0),),
+    "without the solver": ((decision, "allocate", _cheapest_alone),),
+    "without acquaintance": (_without_rule("acquaintance"),),
+    "without pending": (_without_rule("pending"),),
+    "without stabilization": (_without_rule("stabilization"),),
+}
+
+
+def main() -> None:
+    """Play every ablation on every case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("traces", nargs="+", type=Path)
+    parser.add_argument("--scenario", nargs="+", default=["league-8b", "league-8b-mixed"])
+    parser.add_argument("--cold-start", type=float, default=180.0)
+    arguments = parser.parse_args()
+    console = Console(width=140)
+    for trace in arguments.traces:
+        for scenario in arguments.scenario:
+            case = Case(trace, scenario, arguments.cold_start)
+            console.print(_table(case, f"{trace_name(trace)} · {scenario} · {arguments.cold_start:g} s"))
+
+
+def _table(case: Case, title: str) -> Table:
+    scenario, trace = prepared(case)
+    table = Table("", "attained", "worst hour", "$", "beside the whole", "ups", "downs", "flaps", title=title)
+    whole: Score | None = None
+
+    def run() -> Score:
+        return play(scenario, trace, TidegatePolicy(scenario), WARM_UP_S, first_replicas(scenario, trace))
+
+    for name, settings in ABLATIONS.items():
+        with changed(settings):
+            score = run()
+        whole = whole or score
+        worst = "-" if score.worst_hour is None else f"{score.worst_hour:.4f}"
+        table.add_row(
+            *(
+                name,
+                f"{score.attainment:.4f}",
+                worst,
+                f"{score.cost_usd:.2f}",
+                f"{score.cost_usd / whole.cost_usd:.2f}x",
+            ),
+            *(str(score.scale_ups), str(score.scale_downs), str(score.flaps)),
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
