@@ -23,7 +23,7 @@ KV_SHARE = 0.9
 UTILISATION_MAX = 0.92
 """Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
 a small error in the rate."""
-READING_MAX = 0.85
+READING_MAX = 0.8
 """Of the time of a replica that reads prompts alone: its queue has no soft edge, as a batch has that slows down."""
 CORRECTION_LIMITS = (0.75, 1.25)
 """By which the slow loop may move a capacity: what one bad quarter of an hour seems to say must not buy a fleet."""
