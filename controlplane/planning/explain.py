@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from controlplane.domain.decision import RulingEffect, Tick
 from controlplane.domain.target import Mode
+from controlplane.planning.demand import planned_quantile
 
 
 def sentences(tick: Tick) -> tuple[str, ...]:
@@ -34,9 +35,12 @@ def _expected(tick: Tick) -> str:
     forecast = tick.inputs.forecast
     if forecast is None:
         return "Expected: no forecast, so only what is seen now counts."
-    rates, quantile = forecast.requests_per_s, tick.inputs.target.policy.forecast_quantile
+    rates, inputs = forecast.requests_per_s, tick.inputs
+    coming = inputs.observation.load.requests_per_s if inputs.observation.load else 0.0
+    quantile = planned_quantile(inputs.target.policy, inputs.memory, coming)
+    why = "" if abs(quantile - inputs.target.policy.forecast_quantile) < 0.005 else ", as the error budget allows"
     return (
-        f"Expected: a peak of {rates.peak_at(quantile):.2f} requests/s at the {quantile:.0%} quantile "
+        f"Expected: a peak of {rates.peak_at(quantile):.2f} requests/s at the {quantile:.0%} quantile{why} "
         f"({rates.peak_at(0.5):.2f} at the median) in the next {forecast.horizon_s:.0f} s, by {rates.forecaster}."
     )
 
