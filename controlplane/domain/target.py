@@ -126,7 +126,7 @@ DEFAULT_SCALE_DOWN = ScalingRules(
     policies=(ScalingPolicy(ScalingPolicyType.PERCENT, 100, 15.0),),
 )
 """A minute of agreement: a plan already holds the highest load that is likely within a cold start, which HPA's five
-minutes stand in for. Over the public traces it costs a tenth less and misses no more (docs/adr/0004)."""
+minutes stand in for. On public traces it costs some percent less and misses no more (docs/adr/0004)."""
 
 
 class OverrideKind(StrEnum):

@@ -21,8 +21,8 @@ QUANTILE_LIMITS = (0.5, 0.99)
 LENGTH_LIMITS = (0.9, 1.3)
 """By which the coming mean lengths may differ from the present ones: beyond, forecasts of two quantities disagree."""
 COLD_HEADROOM = 0.25
-"""What the load of a few minutes' acquaintance may grow by within a cold start: the steepest tenth of the starts in
-the public traces, rate-scaled, grow by as much."""
+"""What the load of a few minutes' acquaintance may grow by within a cold start: the Azure hour's grows by a third in
+its first five minutes, when no forecast can know its ways yet."""
 COLD_S = 1800.0
 """After half an hour the forecast's own spread is to be trusted."""
 LOW_QUANTILE = 0.5

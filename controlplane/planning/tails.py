@@ -33,8 +33,8 @@ BREATHING = 0.05
 """Of the variance that independent arrivals would give a batch: the router sends to the emptier replicas."""
 FEEDBACK = 0.5
 """A longer step lets more prompts in, which lengthens the next; an answer ends before that has run its course, so the
-square root of the full gain is taken. This and the next were fitted to the simulator at utilisations of 0.3 to 0.9 on
-three traces and two models with least-loaded routing over twelve replicas: most shares are within a factor of 1.5."""
+square root of the full gain is taken. Fitted to the simulator at utilisations of 0.3 to 0.9 on three traces and two
+models with least-loaded routing over twelve replicas: benchmarks/capacity.py says how near the shares are."""
 ARRIVALS_SQUARED = 0.2
 """Squared coefficient of variation of the gaps between a replica's requests: a router that takes turns or sends to the
 emptier of n replicas thins a Poisson stream to about 1/n; a few replicas are taken to be the least. With it Kingman's
