@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from controlplane.domain.decision import ColdStart
-from controlplane.domain.observation import Fault, Sample
+from controlplane.domain.observation import Fault, Sample, Surroundings
 from controlplane.domain.ports import ClusterState, Page, Scraper
 from controlplane.domain.target import Mode, Target
 from controlplane.observing import read_page
@@ -28,7 +28,8 @@ async def view(
     """One target as it is now: its replicas, and a sample of each Ready one's page."""
     replicas = state.replicas.get(target.key, ())
     pages = await scraper.scrape(target, replicas)
-    return TargetView(target, state.desired.get(target.key, {}), replicas, samples(pages), cold_starts)
+    around = state.surroundings.get(target.key, Surroundings())
+    return TargetView(target, state.desired.get(target.key, {}), replicas, samples(pages), cold_starts, around)
 
 
 def samples(pages: Sequence[Page]) -> list[Sample]:

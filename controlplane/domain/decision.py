@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from controlplane.domain.observation import Inventory, Observation
+from controlplane.domain.observation import Inventory, Observation, Surroundings
 from controlplane.domain.target import Target
 from forecasters.types import QuantileForecast
 
@@ -98,6 +98,7 @@ class TargetInputs:
     forecast: Forecast | None
     cold_starts: Mapping[str, ColdStart]
     memory: Memory
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 @dataclass(frozen=True, slots=True)

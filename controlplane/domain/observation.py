@@ -17,6 +17,18 @@ class ReplicaPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ColdStartStages:
+    """Parts of one replica's cold start, seconds; None: not over yet, or not said."""
+
+    scheduled_s: float | None = None
+    """From creation to a node: nought where one was free, minutes where it had to be made."""
+    pulled_s: float | None = None
+    """From the node to the container's start: the image."""
+    loaded_s: float | None = None
+    """From the container's start to Ready: weights, compilation, warm-up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Replica:
     """One replica as the cluster reports it. Times are unix seconds; `host` and `port` are where its page is."""
 
@@ -29,6 +41,10 @@ class Replica:
     port: int | None = None
     reason: str = ""
     """Why it is not Ready, in the cluster's own word: Unschedulable, ContainerCreating, CrashLoopBackOff..."""
+    template: str = ""
+    """What it was made from (hash of image, arguments and model): a rollout changes it. Empty: not known."""
+    stages: ColdStartStages | None = None
+    """How long each part of its start took, as far as the cluster says."""
 
 
 class FaultKind(StrEnum):
@@ -200,3 +216,49 @@ class Inventory:
     """Accelerators that replicas may use in total, by accelerator name; one that is absent is not limited."""
 
     gpus: Mapping[str, int] = field(default_factory=dict)
+    unattainable: Mapping[str, str] = field(default_factory=dict)
+    """What kept a GPU from being counted, in words, by node or resource name: cordons, taints, MIG and DRA shapes."""
+
+
+class ConflictKind(StrEnum):
+    """Who else wants to say how many replicas there are."""
+
+    HPA = "HorizontalPodAutoscaler"
+    SCALED_OBJECT = "ScaledObject"
+    AUTOSCALER = "InferenceAutoscaler"
+    FIELD_MANAGER = "FieldManager"
+    GITOPS = "GitOps"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Another writer of one variant's replica count: its kind, its name, and what it did, in words."""
+
+    kind: ConflictKind
+    variant: str
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ManualScale:
+    """A person set a variant's replica count at `at_s` (unix seconds), as field manager `manager`."""
+
+    variant: str
+    replicas: int
+    manager: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What else is going on around a target's objects, beside its replicas and their load."""
+
+    conflicts: tuple[Conflict, ...] = ()
+    manual: tuple[ManualScale, ...] = ()
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """What each variant's newest replicas are made from (see `Replica.template`)."""
+    most_replicas: Mapping[str, int] = field(default_factory=dict)
+    """The most replicas of a variant that quotas and nodes allow, those that there are included; absent: no limit."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """Why, in words, by variant."""

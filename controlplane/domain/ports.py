@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from controlplane.domain.decision import Actuation, ColdStart, Decision, Forecast, Tick
-from controlplane.domain.observation import Fault, Inventory, Replica
+from controlplane.domain.observation import Fault, Inventory, Replica, Surroundings
 from controlplane.domain.target import Target, Variant
 from forecasters.types import Series
 
@@ -71,6 +71,8 @@ class ClusterState:
     resource_versions: Mapping[str, Mapping[str, str]]
     """resourceVersion of each variant's scale by target key, then variant name: the precondition of the PATCH."""
     inventory: Inventory
+    surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
+    """By target key."""
 
 
 class Cluster(Protocol):

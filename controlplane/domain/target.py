@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -19,6 +20,14 @@ class CapacityType(StrEnum):
 
     ON_DEMAND = "OnDemand"
     SPOT = "Spot"
+
+
+class Preference(StrEnum):
+    """Whether a variant is taken before others of the same price, or after them."""
+
+    PREFER = "Prefer"
+    NEUTRAL = "Neutral"
+    AVOID = "Avoid"
 
 
 class Mode(StrEnum):
@@ -62,18 +71,25 @@ class Variant:
     usd_per_replica_hour: float
     min_replicas: int
     max_replicas: int
+    preference: Preference = Preference.NEUTRAL
+    """Prefer and Avoid weigh the price where fleets are compared; what is paid is reported as it is."""
+    drain_s: float | None = None
+    """The longest that a replica on its way out may take to finish what it runs; None: the pod's own grace period."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """A request meets its SLO when its TTFT and its TPOT (time per output token after the first) are within these.
+    """A request meets its SLO when its TTFT, its TPOT (time per output token after the first) and, where that is
+    limited, the whole of it are within these.
 
-    `attainment` is the share of requests that must meet it, in (0, 1].
+    `attainment` is the share of requests that must meet it, in (0, 1]. Where the user limits the whole alone, `ttft_s`
+    and `tpot_s` are `e2e_s`: they never bind alone.
     """
 
     ttft_s: float
     tpot_s: float
     attainment: float = 0.99
+    e2e_s: float | None = None
 
 
 class ScalingPolicyType(StrEnum):
@@ -107,6 +123,8 @@ class ScalingRules:
     stabilization_window_s: float
     policies: tuple[ScalingPolicy, ...]
     select_policy: SelectPolicy = SelectPolicy.MAX
+    tolerance: float = 0.0
+    """A change of fewer than this share of a variant's replicas is left undone (HPA's `tolerance`)."""
 
 
 DEFAULT_SCALE_UP = ScalingRules(
@@ -154,6 +172,30 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """Bounds that hold from each `start` to the next `end`, both cron expressions in `time_zone` (as KEDA's cron).
+
+    `variant` None means every variant. A bound that is None is left as it is.
+    """
+
+    name: str
+    start: str
+    end: str
+    time_zone: str = "UTC"
+    variant: str | None = None
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """Warm replicas beyond what the plan needs, in each role: the larger of a number and a share of the plan."""
+
+    replicas: int = 0
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How a target may be scaled."""
 
@@ -186,14 +228,57 @@ class Policy:
     """What a request that misses its SLO costs; None: what makes `forecast_quantile` the best quantile to provide."""
     max_surge: int | None = None
     """The most replicas that one decision may add to a variant; None: no limit of its own."""
+    schedules: tuple[Schedule, ...] = ()
+    headroom: Headroom = field(default_factory=Headroom)
+    idle_s: float | None = None
+    """Where minReplicas is 0: the last replica goes after this long without a request; None: it stays."""
+    max_role_skew: float | None = None
+    """How far one role's capacity may run ahead of the other's while both change, as a share; None: not limited."""
+    manual_hold_s: float = 600.0
+    """How long a person's `kubectl scale` is left as it is: long enough to look into what made them do it."""
+    takeover: bool = False
+    """Whether another writer of the replica count is overridden instead of held for."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """One key of a Secret in the target's own namespace."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a page is fetched over HTTPS. `ca` None: the system's authorities."""
+
+    ca: SecretKey | None = None
+    server_name: str | None = None
+    insecure_skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusSource:
+    """A Prometheus that scrapes the replicas already. `labels` narrow its series to this target's, by label name."""
+
+    url: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    pod_label: str = "pod"
+    """The label that holds the pod's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsSource:
-    """Where a replica's metrics page is. `port` None: the container port named `metrics` or `http`, else 8000."""
+    """Where a replica's metrics page is. `port` None: the container port named `metrics` or `http`, else 8000.
+
+    `tls` None: plain HTTP. With `prometheus`, pages are asked of it and not of the replicas.
+    """
 
     port: int | None = None
     path: str = "/metrics"
+    tls: Tls | None = None
+    bearer: SecretKey | None = None
+    prometheus: PrometheusSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

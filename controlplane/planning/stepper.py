@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controlplane.domain.decision import ColdStart, Forecast, GroupInputs, GroupOutcome, Memory, TargetInputs
-from controlplane.domain.observation import Inventory, Observation, Replica, Sample
+from controlplane.domain.observation import Inventory, Observation, Replica, Sample, Surroundings
 from controlplane.domain.ports import Fit
 from controlplane.domain.target import Target
 from controlplane.observing import SampleWindow, observe
@@ -34,6 +34,7 @@ class TargetView:
     replicas: Sequence[Replica]
     samples: Sequence[Sample]
     cold_starts: Mapping[str, ColdStart] = field(default_factory=dict)
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class GroupStepper:
             v.name: view.cold_starts.get(v.name) or default_cold_start(view.target, v) for v in view.target.variants
         }
         forecast = self._forecast(view.target, known, starts, now_s)
-        return TargetInputs(view.target, observation, forecast, starts, known.memory)
+        return TargetInputs(view.target, observation, forecast, starts, known.memory, view.surroundings)
 
     def _forecast(
         self, target: Target, known: _Known, cold_starts: Mapping[str, ColdStart], now_s: float
