@@ -12,8 +12,10 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse, Response
 
 from controlplane import __version__
+from controlplane.api import overrides
 from controlplane.api.events import TickFeed
 from controlplane.api.metrics import render_metrics
+from controlplane.api.principals import Authenticator, Everybody
 from controlplane.api.problems import add_problem_handlers
 from controlplane.api.routes import router
 from controlplane.api.views import Health, Problem
@@ -22,9 +24,12 @@ from controlplane.domain.ports import Clock, LedgerUnavailable
 from controlplane.store.engine import make_engine
 from controlplane.store.migrate import is_current
 from controlplane.store.queries import Queries
+from controlplane.store.unit import Writer
 
 
-def create_app(database_url: str, clock: Clock, web_dir: Path | None = None) -> FastAPI:
+def create_app(
+    database_url: str, clock: Clock, web_dir: Path | None = None, authenticator: Authenticator | None = None
+) -> FastAPI:
     """The API over that database; with `web_dir` it serves the built web UI too."""
     engine = make_engine(database_url)
     queries = Queries(engine)
@@ -50,8 +55,10 @@ def create_app(database_url: str, clock: Clock, web_dir: Path | None = None) -> 
     app.state.feed = feed
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     add_problem_handlers(app)
-    app.state.queries, app.state.clock = queries, clock
-    app.include_router(router)
+    app.state.queries, app.state.clock, app.state.writer = queries, clock, Writer(engine)
+    app.state.authenticator = authenticator or Everybody()
+    for part in (router, overrides.router):
+        app.include_router(part)
     _add_health(app, queries, clock, lambda: is_current(engine))
     mount_web(app, web_dir)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,12 +13,30 @@ from starlette.exceptions import HTTPException
 from controlplane.api.views import Problem
 from controlplane.domain.ports import LedgerUnavailable
 from controlplane.store.queries import BadCursor
+from controlplane.store.unit import AlreadyAnswered, KeyReused, VersionMismatch
 
 MEDIA_TYPE = "application/problem+json"
+MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is none of that name"}}
 
 
 class NotFound(Exception):
     """There is none of that name."""
+
+
+class Unauthenticated(Exception):
+    """Nobody, or somebody who shows something forged, expired or revoked."""
+
+
+class Forbidden(Exception):
+    """Somebody who may not do this."""
+
+
+class Conflict(Exception):
+    """What is asked for does not go with how things are."""
+
+
+class PreconditionMissing(Exception):
+    """A write that must name the version that it changes."""
 
 
 class BadValue(ValueError):
@@ -46,6 +65,22 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def not_found(_: Request, error: NotFound) -> JSONResponse:
         return _answer(Problem("about:blank", "Not found", 404, str(error)))
 
+    @app.exception_handler(Unauthenticated)
+    async def unauthenticated(_: Request, error: Unauthenticated) -> JSONResponse:
+        answer = _answer(Problem("about:blank", "Not authenticated", 401, str(error)))
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="tidegate"'
+        return answer
+
+    @app.exception_handler(Forbidden)
+    async def forbidden(_: Request, error: Forbidden) -> JSONResponse:
+        return _answer(Problem("about:blank", "Not allowed", 403, str(error)))
+
+    @app.exception_handler(Conflict)
+    async def conflict(_: Request, error: Conflict) -> JSONResponse:
+        return _answer(Problem("about:blank", "Conflict", 409, str(error)))
+
+    _add_write_handlers(app)
+
     @app.exception_handler(LedgerUnavailable)
     async def away(_: Request, error: LedgerUnavailable) -> JSONResponse:
         detail = f"The ledger (PostgreSQL) does not answer: {error}. Scaling goes on; ticks wait in the spool."
@@ -72,3 +107,24 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
         return _answer(Problem("about:blank", str(error.detail), error.status_code, str(error.detail)))
+
+
+def _add_write_handlers(app: FastAPI) -> None:
+    @app.exception_handler(VersionMismatch)
+    async def stale(_: Request, error: VersionMismatch) -> JSONResponse:
+        answer = _answer(Problem("about:blank", "Changed since", 412, str(error)))
+        answer.headers["ETag"] = f'"{error.current}"'
+        return answer
+
+    @app.exception_handler(PreconditionMissing)
+    async def unconditional(_: Request, error: PreconditionMissing) -> JSONResponse:
+        return _answer(Problem("about:blank", "Precondition required", 428, str(error)))
+
+    @app.exception_handler(KeyReused)
+    async def reused(_: Request, error: KeyReused) -> JSONResponse:
+        return _answer(Problem("about:blank", "Idempotency key reused", 422, str(error), "Idempotency-Key"))
+
+    @app.exception_handler(AlreadyAnswered)
+    async def again(_: Request, error: AlreadyAnswered) -> JSONResponse:
+        kept = error.answer
+        return JSONResponse(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})

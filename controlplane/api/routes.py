@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from controlplane.api import present
 from controlplane.api.events import event_stream
-from controlplane.api.problems import NotFound, bad_value
-from controlplane.api.views import Fleet, Problem, TargetSeries, TargetSummary, TickDetail, TickPage
+from controlplane.api.problems import MISSING, NotFound, bad_value
+from controlplane.api.views import Fleet, TargetSeries, TargetSummary, TickDetail, TickPage
 from controlplane.domain.decision import Verdict
 from controlplane.domain.ports import Clock
 from controlplane.store.queries import Queries, TargetRow, TickFilter
@@ -20,7 +20,6 @@ DEFAULT_RANGE_S = 6 * 3600.0
 """The charts' range where none is asked for."""
 YEAR_10000_S = 253_402_300_800.0
 """The first moment that a datetime cannot hold, unix seconds."""
-MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is none of that name"}}
 
 router = APIRouter(prefix="/api/v1")
 

@@ -72,6 +72,14 @@ class Queries:
             rows.append(TargetRow(target, last.get(target.key), day.get(target.key), line))
         return rows
 
+    def target(self, key: str) -> Target | None:
+        """One mirrored target by `namespace/name`; None where there is none."""
+        if "\x00" in key:  # PostgreSQL's text holds none, and says so with an error
+            return None
+        with transaction(self._engine) as connection:
+            body = connection.execute(select(targets.c.body).where(targets.c.key == key)).scalar()
+        return None if body is None else TARGET.validate_python(body)
+
     def tick_page(self, wanted: TickFilter, cursor: str | None, limit: int) -> tuple[list[Tick], str | None]:
         """A page of ticks, newest first, and the cursor of the next one.
 

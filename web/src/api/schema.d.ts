@@ -144,6 +144,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Overrides
+         * @description Overrides of the namespaces that you may see, newest first.
+         */
+        get: operations["overrides_api_v1_overrides_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overrides/{override_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Override
+         * @description One override, with its ETag.
+         */
+        get: operations["override_api_v1_overrides__override_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * End Override
+         * @description Take an override back now. It stays in the list, ended.
+         */
+        delete: operations["end_override_api_v1_overrides__override_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets/{namespace}/{name}/overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Override
+         * @description Pin, floor, cap or pause a target or one of its variants for a time. It ends by itself.
+         */
+        post: operations["create_override_api_v1_targets__namespace___name__overrides_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -336,6 +400,28 @@ export interface components {
             samples: number;
         };
         /**
+         * Conflict
+         * @description Another writer of one variant's replica count: its kind, its name, and what it did, in words.
+         */
+        Conflict: {
+            kind: components["schemas"]["ConflictKind"];
+            /** Variant */
+            variant: string;
+            /** Name */
+            name: string;
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+        };
+        /**
+         * ConflictKind
+         * @description Who else wants to say how many replicas there are.
+         * @enum {string}
+         */
+        ConflictKind: "HorizontalPodAutoscaler" | "ScaledObject" | "InferenceAutoscaler" | "FieldManager" | "GitOps";
+        /**
          * Decision
          * @description The answer for one target. `current` and `desired` are replicas by variant; `reason` is one sentence.
          */
@@ -481,6 +567,22 @@ export interface components {
             fitted_at_s?: number | null;
         };
         /**
+         * Headroom
+         * @description Warm replicas beyond what the plan needs, in each role: the larger of a number and a share of the plan.
+         */
+        Headroom: {
+            /**
+             * Replicas
+             * @default 0
+             */
+            replicas: number;
+            /**
+             * Share
+             * @default 0
+             */
+            share: number;
+        };
+        /**
          * Health
          * @description `/healthz` and `/readyz`: `checks` by name, "ok" or what is wrong.
          */
@@ -500,6 +602,10 @@ export interface components {
             /** Gpus */
             gpus?: {
                 [key: string]: number;
+            };
+            /** Unattainable */
+            unattainable?: {
+                [key: string]: string;
             };
         };
         /**
@@ -555,6 +661,20 @@ export interface components {
             output_lengths: number[];
         };
         /**
+         * ManualScale
+         * @description A person set a variant's replica count at `at_s` (unix seconds), as field manager `manager`.
+         */
+        ManualScale: {
+            /** Variant */
+            variant: string;
+            /** Replicas */
+            replicas: number;
+            /** Manager */
+            manager: string;
+            /** At S */
+            at_s: number;
+        };
+        /**
          * Memory
          * @description All that the decider remembers of one target from tick to tick. It is an input and an output, never hidden.
          */
@@ -589,6 +709,8 @@ export interface components {
         /**
          * MetricsSource
          * @description Where a replica's metrics page is. `port` None: the container port named `metrics` or `http`, else 8000.
+         *
+         *     `tls` None: plain HTTP. With `prometheus`, pages are asked of it and not of the replicas.
          */
         MetricsSource: {
             /** Port */
@@ -598,6 +720,9 @@ export interface components {
              * @default /metrics
              */
             path: string;
+            tls?: components["schemas"]["Tls"] | null;
+            bearer?: components["schemas"]["SecretKey"] | null;
+            prometheus?: components["schemas"]["PrometheusSource"] | null;
         };
         /**
          * Mode
@@ -655,11 +780,85 @@ export interface components {
             reason: string;
         };
         /**
+         * OverrideIn
+         * @description What a person asks for.
+         * @example {
+         *       "kind": "Pin",
+         *       "reason": "load test",
+         *       "replicas": 4,
+         *       "ttl_s": 1800,
+         *       "variant": "h100"
+         *     }
+         */
+        OverrideIn: {
+            kind: components["schemas"]["OverrideKind"];
+            /** Replicas */
+            replicas?: number | null;
+            /** Variant */
+            variant?: string | null;
+            /**
+             * Ttl S
+             * @description seconds from now until it ends by itself
+             */
+            ttl_s: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * OverrideKind
          * @description Pin: exactly. Floor: at least. Ceiling: at most. Pause: no change at all.
          * @enum {string}
          */
         OverrideKind: "Pin" | "Floor" | "Ceiling" | "Pause";
+        /**
+         * OverrideOut
+         * @description An override and its life.
+         */
+        OverrideOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Namespace */
+            namespace: string;
+            /** Target */
+            target: string;
+            /** Variant */
+            variant: string | null;
+            kind: components["schemas"]["OverrideKind"];
+            /** Replicas */
+            replicas: number | null;
+            /** Actor */
+            actor: string;
+            /** Reason */
+            reason: string;
+            /** Created At S */
+            created_at_s: number;
+            /** Expires At S */
+            expires_at_s: number;
+            /** Ended At S */
+            ended_at_s: number | null;
+            /** Ended By */
+            ended_by: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "Active" | "Expired" | "Ended";
+            /** Etag */
+            etag: string;
+        };
+        /**
+         * OverridePage
+         * @description Newest first.
+         */
+        OverridePage: {
+            /** Items */
+            items: components["schemas"]["OverrideOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /**
          * Plan
          * @description One target's share of the group's plan: least-cost replicas per variant. `feasible` False: best effort,
@@ -721,7 +920,8 @@ export interface components {
              *           "value": 100
              *         }
              *       ],
-             *       "select_policy": "Max"
+             *       "select_policy": "Max",
+             *       "tolerance": 0
              *     }
              */
             scale_up: components["schemas"]["ScalingRules"];
@@ -735,7 +935,8 @@ export interface components {
              *           "value": 100
              *         }
              *       ],
-             *       "select_policy": "Max"
+             *       "select_policy": "Max",
+             *       "tolerance": 0
              *     }
              */
             scale_down: components["schemas"]["ScalingRules"];
@@ -795,7 +996,33 @@ export interface components {
             miss_usd_per_request?: number | null;
             /** Max Surge */
             max_surge?: number | null;
+            /**
+             * Schedules
+             * @default []
+             */
+            schedules: components["schemas"]["Schedule"][];
+            headroom?: components["schemas"]["Headroom"];
+            /** Idle S */
+            idle_s?: number | null;
+            /** Max Role Skew */
+            max_role_skew?: number | null;
+            /**
+             * Manual Hold S
+             * @default 600
+             */
+            manual_hold_s: number;
+            /**
+             * Takeover
+             * @default false
+             */
+            takeover: boolean;
         };
+        /**
+         * Preference
+         * @description Whether a variant is taken before others of the same price, or after them.
+         * @enum {string}
+         */
+        Preference: "Prefer" | "Neutral" | "Avoid";
         /**
          * Problem
          * @description RFC 9457 problem details; sent as application/problem+json.
@@ -815,6 +1042,23 @@ export interface components {
             value?: string | null;
             /** Allowed */
             allowed?: string | null;
+        };
+        /**
+         * PrometheusSource
+         * @description A Prometheus that scrapes the replicas already. `labels` narrow its series to this target's, by label name.
+         */
+        PrometheusSource: {
+            /** Url */
+            url: string;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Pod Label
+             * @default pod
+             */
+            pod_label: string;
         };
         /**
          * QuantileForecast
@@ -940,6 +1184,46 @@ export interface components {
             policies: components["schemas"]["ScalingPolicy"][];
             /** @default Max */
             select_policy: components["schemas"]["SelectPolicy"];
+            /**
+             * Tolerance
+             * @default 0
+             */
+            tolerance: number;
+        };
+        /**
+         * Schedule
+         * @description Bounds that hold from each `start` to the next `end`, both cron expressions in `time_zone` (as KEDA's cron).
+         *
+         *     `variant` None means every variant. A bound that is None is left as it is.
+         */
+        Schedule: {
+            /** Name */
+            name: string;
+            /** Start */
+            start: string;
+            /** End */
+            end: string;
+            /**
+             * Time Zone
+             * @default UTC
+             */
+            time_zone: string;
+            /** Variant */
+            variant?: string | null;
+            /** Min Replicas */
+            min_replicas?: number | null;
+            /** Max Replicas */
+            max_replicas?: number | null;
+        };
+        /**
+         * SecretKey
+         * @description One key of a Secret in the target's own namespace.
+         */
+        SecretKey: {
+            /** Name */
+            name: string;
+            /** Key */
+            key: string;
         };
         /**
          * SelectPolicy
@@ -949,9 +1233,11 @@ export interface components {
         SelectPolicy: "Max" | "Min" | "Disabled";
         /**
          * Slo
-         * @description A request meets its SLO when its TTFT and its TPOT (time per output token after the first) are within these.
+         * @description A request meets its SLO when its TTFT, its TPOT (time per output token after the first) and, where that is
+         *     limited, the whole of it are within these.
          *
-         *     `attainment` is the share of requests that must meet it, in (0, 1].
+         *     `attainment` is the share of requests that must meet it, in (0, 1]. Where the user limits the whole alone, `ttft_s`
+         *     and `tpot_s` are `e2e_s`: they never bind alone.
          */
         Slo: {
             /** Ttft S */
@@ -963,6 +1249,36 @@ export interface components {
              * @default 0.99
              */
             attainment: number;
+            /** E2E S */
+            e2e_s?: number | null;
+        };
+        /**
+         * Surroundings
+         * @description What else is going on around a target's objects, beside its replicas and their load.
+         */
+        Surroundings: {
+            /**
+             * Conflicts
+             * @default []
+             */
+            conflicts: components["schemas"]["Conflict"][];
+            /**
+             * Manual
+             * @default []
+             */
+            manual: components["schemas"]["ManualScale"][];
+            /** Templates */
+            templates?: {
+                [key: string]: string;
+            };
+            /** Most Replicas */
+            most_replicas?: {
+                [key: string]: number;
+            };
+            /** Limits */
+            limits?: {
+                [key: string]: string;
+            };
         };
         /**
          * Target
@@ -1008,6 +1324,7 @@ export interface components {
                 [key: string]: components["schemas"]["ColdStart"];
             };
             memory: components["schemas"]["Memory"];
+            surroundings?: components["schemas"]["Surroundings"];
         };
         /**
          * TargetSeries
@@ -1179,6 +1496,20 @@ export interface components {
             applied: boolean;
         };
         /**
+         * Tls
+         * @description How a page is fetched over HTTPS. `ca` None: the system's authorities.
+         */
+        Tls: {
+            ca?: components["schemas"]["SecretKey"] | null;
+            /** Server Name */
+            server_name?: string | null;
+            /**
+             * Insecure Skip Verify
+             * @default false
+             */
+            insecure_skip_verify: boolean;
+        };
+        /**
          * Validation
          * @description The re-check of a scale-down against the newest `observation`. `allowed` False: refused, for `reason`.
          */
@@ -1211,6 +1542,10 @@ export interface components {
             min_replicas: number;
             /** Max Replicas */
             max_replicas: number;
+            /** @default Neutral */
+            preference: components["schemas"]["Preference"];
+            /** Drain S */
+            drain_s?: number | null;
         };
         /**
          * VariantObservation
@@ -1631,6 +1966,209 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    overrides_api_v1_overrides_get: {
+        parameters: {
+            query?: {
+                namespace?: string | null;
+                target?: string | null;
+                /** @description only those that hold now */
+                active?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverridePage"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    override_api_v1_overrides__override_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                override_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_override_api_v1_overrides__override_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                override_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideOut"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_override_api_v1_targets__namespace___name__overrides_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverrideIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideOut"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
             /** @description A value that is not allowed */
             422: {
