@@ -173,6 +173,32 @@ def _moment(text: str | None) -> float | None:
     return moment.timestamp()
 
 
+@app.command("login-link")
+def login_link(
+    url: Annotated[str, typer.Option(help="Where browsers find the API.")] = "http://127.0.0.1:8080",
+    name: Annotated[str, typer.Option(help="The local administrator's name.")] = "admin",
+    data_dir: DataDir = None,
+) -> None:
+    """A link that logs its first user in as administrator, within an hour. Needs the database, and nothing else."""
+    from controlplane.commands.keys import login_link as make
+
+    print(make(_database_url(data_dir), url, name))
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="What it is for; an earlier one of this name is revoked.")],
+    role: Annotated[str, typer.Option(help="Viewer, Operator or Admin.")] = "Viewer",
+    namespace: Annotated[str | None, typer.Option(help="Of this namespace alone; of every one without.")] = None,
+    days: Annotated[float, typer.Option(help="Days until it expires.")] = 90.0,
+    data_dir: DataDir = None,
+) -> None:
+    """A new API token, shown once. Needs the database, and nothing else."""
+    from controlplane.commands.keys import token as make
+
+    print(make(_database_url(data_dir), name, role, namespace, days))
+
+
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, data_dir: DataDir = None) -> None:
     """Every target: load, replicas, verdict, attainment, price."""

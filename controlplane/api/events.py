@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
@@ -18,10 +19,20 @@ POLL_S = 0.5
 """Real seconds between looks at the ledger: half of the shortest interval between ticks."""
 HEARTBEAT_S = 2.0
 """Real seconds between heartbeats; a page that has heard none for a few of them calls itself stale."""
+STREAM_S = 600.0
+"""Real seconds that one stream lasts: who listens comes again by itself, and is then asked again who it is."""
 QUEUE_SIZE = 1000
 """Events that a slow listener may be behind; then it loses the oldest and reads the page anew."""
 _SUMMARY = TypeAdapter(TickSummary)
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One tick as JSON text, and whose it is."""
+
+    namespace: str
+    text: str
 
 
 class TickFeed:
@@ -29,16 +40,16 @@ class TickFeed:
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
-        self._listeners: set[asyncio.Queue[str]] = set()
+        self._listeners: set[asyncio.Queue[Event]] = set()
         self._sequence: int | None = None
 
-    def listen(self) -> asyncio.Queue[str]:
-        """A queue of ticks as JSON text, from now on."""
-        queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_SIZE)
+    def listen(self) -> asyncio.Queue[Event]:
+        """A queue of ticks from now on."""
+        queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_SIZE)
         self._listeners.add(queue)
         return queue
 
-    def leave(self, queue: asyncio.Queue[str]) -> None:
+    def leave(self, queue: asyncio.Queue[Event]) -> None:
         """Stop filling that queue."""
         self._listeners.discard(queue)
 
@@ -61,24 +72,29 @@ class TickFeed:
         ticks, self._sequence = await asyncio.to_thread(self._queries.since_sequence, self._sequence)
         for tick in ticks:
             text = _SUMMARY.dump_json(tick_summary(tick)).decode()
+            event = Event(tick.inputs.target.namespace, text)
             for queue in self._listeners:
                 if queue.full():
                     queue.get_nowait()
-                queue.put_nowait(text)
+                queue.put_nowait(event)
 
 
-async def event_stream(feed: TickFeed, clock: Clock) -> AsyncIterator[str]:
-    """The text of one listener's stream."""
+async def event_stream(feed: TickFeed, clock: Clock, namespaces: frozenset[str] | None) -> AsyncIterator[str]:
+    """The text of one listener's stream, of those namespaces alone (None: of every one)."""
     queue = feed.listen()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + STREAM_S
     try:
-        while True:
+        while loop.time() < end:
             now = json.dumps({"now_s": clock.now_s(), "speed": clock.speed})
             yield f"event: heartbeat\ndata: {now}\n\n"
-            deadline = asyncio.get_running_loop().time() + HEARTBEAT_S
-            while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            deadline = loop.time() + HEARTBEAT_S
+            while (left := deadline - loop.time()) > 0:
                 try:
-                    yield f"event: tick\ndata: {await asyncio.wait_for(queue.get(), left)}\n\n"
+                    event = await asyncio.wait_for(queue.get(), left)
                 except TimeoutError:
                     break
+                if namespaces is None or event.namespace in namespaces:
+                    yield f"event: tick\ndata: {event.text}\n\n"
     finally:
         feed.leave(queue)

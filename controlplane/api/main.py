@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import uvicorn
 
 from controlplane.api.app import create_app
+from controlplane.api.doors import doors_from
 from controlplane.domain.ports import Clock
 
 SHUTDOWN_S = 2
@@ -15,5 +17,5 @@ SHUTDOWN_S = 2
 
 def run(host: str, port: int, database_url: str, clock: Clock, web_dir: Path | None) -> None:
     """Serve until a signal."""
-    app = create_app(database_url, clock, web_dir)
+    app = create_app(database_url, clock, web_dir, doors_from(os.environ))
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_S)

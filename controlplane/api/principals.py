@@ -38,7 +38,12 @@ class Everybody:
         return self.who
 
 
-def _principal(request: Request) -> Principal:
+def principal_of(request: Request) -> Principal:
+    """Who made a request.
+
+    Raises:
+        Unauthenticated: if it is nobody, or somebody who shows something forged, expired or revoked.
+    """
     authenticator: Authenticator = request.app.state.authenticator
     found = authenticator.principal(request)
     if found is None:
@@ -46,7 +51,7 @@ def _principal(request: Request) -> Principal:
     return found
 
 
-Who = Annotated[Principal, Depends(_principal)]
+Who = Annotated[Principal, Depends(principal_of)]
 """The principal of a request; a route that names it is closed to nobody in particular."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -10,17 +9,17 @@ from fastapi.responses import StreamingResponse
 
 from controlplane.api import present
 from controlplane.api.events import event_stream
-from controlplane.api.problems import MISSING, NotFound, bad_value
+from controlplane.api.principals import Who, demand
+from controlplane.api.problems import MISSING, NotFound
+from controlplane.api.ranges import Range
 from controlplane.api.views import Fleet, TargetSeries, TargetSummary, TickDetail, TickPage
+from controlplane.domain.access import AccessRole, Principal
 from controlplane.domain.decision import Verdict
 from controlplane.domain.ports import Clock
 from controlplane.store.queries import Queries, TargetRow, TickFilter
 
 DEFAULT_RANGE_S = 6 * 3600.0
 """The charts' range where none is asked for."""
-YEAR_10000_S = 253_402_300_800.0
-"""The first moment that a datetime cannot hold, unix seconds."""
-
 router = APIRouter(prefix="/api/v1")
 
 
@@ -38,42 +37,15 @@ Reader = Annotated[Queries, Depends(_queries)]
 TheClock = Annotated[Clock, Depends(_clock)]
 
 
-def _moment(value: str | None, field: str) -> float | None:
-    """Unix seconds or RFC 3339."""
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        pass
-    else:
-        if not 0 <= number < YEAR_10000_S:
-            raise bad_value(field, value, f"unix seconds from 0 to {YEAR_10000_S:.0f}, or RFC 3339")
-        return number
-    try:
-        moment = datetime.fromisoformat(value.replace(" ", "+"))
-    except ValueError:
-        raise bad_value(field, value, "unix seconds, or RFC 3339 with a time zone") from None
-    if moment.tzinfo is None:
-        raise bad_value(field, value, "RFC 3339 with a time zone, e.g. ending in Z")
-    return moment.timestamp()
+def _seen(queries: Queries, clock: Clock, who: Principal) -> list[TargetRow]:
+    """The targets that they may see."""
+    where = who.namespaces(AccessRole.VIEWER)
+    rows = queries.target_rows(clock.now_s())
+    return rows if where is None else [row for row in rows if row.target.namespace in where]
 
 
-class _Range:
-    """`since` and `until` of a request."""
-
-    def __init__(
-        self,
-        since: Annotated[str | None, Query(description="unix seconds or RFC 3339; included")] = None,
-        until: Annotated[str | None, Query(description="unix seconds or RFC 3339; not included")] = None,
-    ) -> None:
-        self.since_s = _moment(since, "since")
-        self.until_s = _moment(until, "until")
-        if self.since_s is not None and self.until_s is not None and self.since_s >= self.until_s:
-            raise bad_value("since", str(since), "a time before `until`")
-
-
-def _row(queries: Queries, clock: Clock, namespace: str, name: str) -> TargetRow:
+def _row(queries: Queries, clock: Clock, who: Principal, namespace: str, name: str) -> TargetRow:
+    demand(who, AccessRole.VIEWER, namespace)
     key = f"{namespace}/{name}"
     found = next((row for row in queries.target_rows(clock.now_s()) if row.target.key == key), None)
     if found is None:
@@ -82,21 +54,21 @@ def _row(queries: Queries, clock: Clock, namespace: str, name: str) -> TargetRow
 
 
 @router.get("/fleet", tags=["fleet"])
-def fleet(queries: Reader, clock: TheClock) -> Fleet:
-    """Every target with its newest decision, and the sums over all."""
-    return present.fleet(queries.target_rows(clock.now_s()), clock)
+def fleet(queries: Reader, clock: TheClock, who: Who) -> Fleet:
+    """Every target that you may see with its newest decision, and the sums over them."""
+    return present.fleet(_seen(queries, clock, who), clock)
 
 
 @router.get("/targets", tags=["targets"])
-def targets(queries: Reader, clock: TheClock) -> list[TargetSummary]:
-    """Every target, by namespace and name."""
-    return [present.target_summary(row) for row in queries.target_rows(clock.now_s())]
+def targets(queries: Reader, clock: TheClock, who: Who) -> list[TargetSummary]:
+    """Every target that you may see, by namespace and name."""
+    return [present.target_summary(row) for row in _seen(queries, clock, who)]
 
 
 @router.get("/targets/{namespace}/{name}", tags=["targets"], responses=MISSING)
-def target(namespace: str, name: str, queries: Reader, clock: TheClock) -> TargetSummary:
+def target(namespace: str, name: str, queries: Reader, clock: TheClock, who: Who) -> TargetSummary:
     """One target."""
-    return present.target_summary(_row(queries, clock, namespace, name))
+    return present.target_summary(_row(queries, clock, who, namespace, name))
 
 
 @router.get("/targets/{namespace}/{name}/ticks", tags=["ticks"], responses=MISSING)
@@ -105,13 +77,14 @@ def ticks(
     name: str,
     queries: Reader,
     clock: TheClock,
-    between: Annotated[_Range, Depends()],
+    who: Who,
+    between: Annotated[Range, Depends()],
     verdict: Annotated[list[Verdict] | None, Query(description="may be repeated")] = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> TickPage:
     """Decisions of a target, newest first."""
-    key = _row(queries, clock, namespace, name).target.key
+    key = _row(queries, clock, who, namespace, name).target.key
     wanted = TickFilter(key, tuple(verdict or ()), between.since_s, between.until_s)
     found, following = queries.tick_page(wanted, cursor, limit)
     return TickPage(tuple(present.tick_summary(tick) for tick in found), following)
@@ -123,11 +96,12 @@ def series(
     name: str,
     queries: Reader,
     clock: TheClock,
-    between: Annotated[_Range, Depends()],
+    who: Who,
+    between: Annotated[Range, Depends()],
     points: Annotated[int, Query(ge=2, le=5000)] = 1000,
 ) -> TargetSeries:
     """Columns for charts; the last six hours where no range is given."""
-    row = _row(queries, clock, namespace, name)
+    row = _row(queries, clock, who, namespace, name)
     until_s = clock.now_s() + 1.0 if between.until_s is None else between.until_s
     since_s = until_s - DEFAULT_RANGE_S if between.since_s is None else between.since_s
     found = queries.thinned(TickFilter(row.target.key, (), since_s, until_s), points)
@@ -135,17 +109,19 @@ def series(
 
 
 @router.get("/ticks/{tick_id}", tags=["ticks"], responses=MISSING)
-def tick(tick_id: str, queries: Reader) -> TickDetail:
+def tick(tick_id: str, queries: Reader, who: Who) -> TickDetail:
     """One decision with every input, its trail, and what became of it."""
     found = queries.tick(tick_id)
-    if found is None:
+    # One that they may not see is one that is not there: its id must tell nothing.
+    if found is None or not who.may(AccessRole.VIEWER, found.inputs.target.namespace):
         raise NotFound(f"there is no tick {tick_id}")
     return present.tick_detail(found)
 
 
 @router.get("/events", tags=["events"], response_class=StreamingResponse)
-async def events(request: Request, clock: TheClock) -> StreamingResponse:
-    """Server-sent events: `tick` with a TickSummary, and `heartbeat` with the controller's clock."""
+async def events(request: Request, clock: TheClock, who: Who) -> StreamingResponse:
+    """Server-sent events of the targets that you may see: `tick` with a TickSummary, and `heartbeat` with the
+    controller's clock."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
-    stream = event_stream(request.app.state.feed, clock)
+    stream = event_stream(request.app.state.feed, clock, who.namespaces(AccessRole.VIEWER))
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)

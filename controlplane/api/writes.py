@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
-from uuid import uuid4
 
 from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse
@@ -20,7 +19,6 @@ from controlplane.domain.ports import Clock
 from controlplane.store import unit as store
 
 _ETAG = re.compile(r'"(\d{1,9})"')
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(slots=True)
@@ -83,10 +81,7 @@ Writing = Annotated[Write, Depends(_write)]
 
 
 def request_id(request: Request) -> str:
-    """The caller's `X-Request-Id` where it is a sane one, else one of ours; the same for the whole request."""
-    if not hasattr(request.state, "request_id"):
-        given = request.headers.get("x-request-id", "")
-        request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    """The request's id, as `Guards` settled it."""
     return str(request.state.request_id)
 
 

@@ -53,10 +53,15 @@ class Console:
             self._live_shown = False
 
 
-def live_line(url: str) -> str:
+def with_token(url: str, token: str) -> urllib.request.Request:
+    """A request that shows a token."""
+    return urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+
+
+def live_line(url: str, token: str) -> str:
     """The fleet in one line: virtual time, load, replicas ready/desired, attainment, dollars an hour."""
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/fleet", timeout=2.0) as answer:
+        with urllib.request.urlopen(with_token(f"{url}/api/v1/fleet", token), timeout=2.0) as answer:
             fleet = json.load(answer)
     except (http.client.HTTPException, OSError, ValueError) as error:  # an API killed in mid-answer among them
         return f"the API does not answer yet ({getattr(error, 'reason', error)})"

@@ -20,6 +20,7 @@ from types import FrameType
 from alembic.util import CommandError
 
 from controlplane.adapters.clock import clock_from_anchor, real_now_s, write_anchor
+from controlplane.domain.access import AccessRole, Grant
 from controlplane.domain.ports import Clock
 from controlplane.embedded.children import STOP_GRACE_S, StartError, free_port, port_problem, spawn
 from controlplane.embedded.console import Console, live_line
@@ -41,6 +42,7 @@ from controlplane.embedded.valkey import EmbeddedValkey
 from controlplane.simulation.scenario import ScenarioError, load_scenario
 from controlplane.simulation.traffic import TraceError, read_trace
 from controlplane.store import migrate
+from controlplane.store.keys import new_token, one_time_link
 
 SPEED_LIMITS = (0.1, 120.0)
 """Clock seconds per real second: above, ticks of a real second are more than two minutes of load apart."""
@@ -93,6 +95,9 @@ class _Run:
     signals: list[int] = field(default_factory=list)
 
     saved_at_s: float = -math.inf
+    database_url: str = ""
+    token: str = ""
+    """For the live line, and for scripts beside it."""
 
     def interrupted(self) -> bool:
         """Whether to stop. Asked all the time, so it saves the clock as well."""
@@ -191,7 +196,9 @@ def _start(run: _Run) -> None:
         raise StartError(f"the schema of {paths.root} is not one that this Tidegate knows: {error}") from error
     run.supervisor.wait_ready(broker, run.interrupted)
     environment = _environment(run, postgres.url, valkey.url)
-    connection = {"database_url": postgres.url, "server": options.url}
+    run.database_url = postgres.url
+    run.token = new_token(postgres.url, "tidegate up", [Grant(AccessRole.VIEWER)], real_now_s(), days=30.0)
+    connection = {"database_url": postgres.url, "server": options.url, "token": run.token}
     write_whole(paths.connection, json.dumps(connection), 0o600)
     _start_parts(run, environment)
 
@@ -260,6 +267,8 @@ def _start_parts(run: _Run, environment: dict[str, str]) -> None:
     if run.interrupted():
         return
     console.progress(f"ready: {options.url}")
+    console.say(f"  log in:  {one_time_link(run.database_url, options.url, real_now_s())}")
+    console.say("           (works once, within an hour; another: tidegate login-link)")
     console.say(f"  kubectl: export KUBECONFIG={paths.kubeconfig}; kubectl get deployments,pods,infas")
     console.say(f"  logs:    {paths.logs}    stop: Ctrl-C")
 
@@ -292,7 +301,7 @@ def _stay(run: _Run) -> None:
         now_s = time.monotonic()
         if now_s - shown_s >= 1.0:
             shown_s = now_s
-            run.console.live(live_line(run.options.url))
+            run.console.live(live_line(run.options.url, run.token))
         time.sleep(0.2)
 
 

@@ -15,6 +15,8 @@ from fastapi.testclient import TestClient
 
 from controlplane.adapters.clock import ManualClock
 from controlplane.api.app import create_app
+from controlplane.api.doors import Doors
+from controlplane.api.principals import Everybody
 from controlplane.embedded.children import free_port
 from controlplane.store.ledger import PostgresLedger
 from tests.builders import (
@@ -28,6 +30,7 @@ from tests.builders import (
     make_variant,
 )
 
+OPEN = Doors(Everybody(), limited=False)
 CHAT = "/api/v1/targets/default/chat"
 
 
@@ -46,7 +49,7 @@ def client(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<title>Tidegate</title>")
     (tmp_path / "assets" / "a.js").write_text("1")
-    with TestClient(create_app(database_url, ManualClock(NOW_S + 100.0, 30.0), tmp_path)) as made:
+    with TestClient(create_app(database_url, ManualClock(NOW_S + 100.0, 30.0), tmp_path, OPEN)) as made:
         yield made
 
 
@@ -65,7 +68,7 @@ def test_before_the_first_tick_nothing_is_known_and_nothing_is_zero(database_url
     ledger = PostgresLedger(database_url)
     ledger.save_targets([make_target()], NOW_S)
     ledger.close()
-    with TestClient(create_app(database_url, ManualClock(NOW_S))) as client:
+    with TestClient(create_app(database_url, ManualClock(NOW_S), doors=OPEN)) as client:
         totals = client.get("/api/v1/fleet").json()["totals"]
     known = {name: value for name, value in totals.items() if value is not None}
     assert known == {"now_s": NOW_S, "speed": 1.0, "targets": 1}
@@ -152,13 +155,13 @@ def test_the_web_ui_is_served_beside_the_api(client: TestClient) -> None:
 
 
 def test_without_a_built_web_ui_the_page_says_how_to_build_it(database_url: str) -> None:
-    with TestClient(create_app(database_url, ManualClock())) as client:
+    with TestClient(create_app(database_url, ManualClock(), doors=OPEN)) as client:
         answer = client.get("/")
     assert (answer.status_code, "make web" in answer.text) == (404, True)
 
 
 def test_a_ledger_that_is_away_is_a_503_that_says_so() -> None:
-    with TestClient(create_app("postgresql+psycopg://x@127.0.0.1:1/x", ManualClock())) as client:
+    with TestClient(create_app("postgresql+psycopg://x@127.0.0.1:1/x", ManualClock(), doors=OPEN)) as client:
         answer = client.get("/api/v1/fleet")
         assert answer.status_code == 503
         assert "ticks wait in the spool" in answer.json()["detail"]
@@ -171,7 +174,7 @@ def test_new_ticks_are_told_to_those_who_listen(database_url: str) -> None:
     ledger = PostgresLedger(database_url)
     ledger.save_targets([make_target()], NOW_S)
     port = free_port()
-    app = create_app(database_url, ManualClock(NOW_S, 30.0))
+    app = create_app(database_url, ManualClock(NOW_S, 30.0), doors=OPEN)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -12,12 +12,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane.adapters.clock import ManualClock
 from controlplane.api.app import create_app
+from controlplane.api.doors import Doors
+from controlplane.api.principals import Everybody
 from controlplane.domain.decision import ActuationResult, Verdict
 from controlplane.embedded.postgres import EmbeddedPostgres
 from controlplane.store.ledger import PostgresLedger
 from tests.ledger_builders import NOW_S, make_load, make_target, make_tick
 from tests.ledger_fixtures import admin
 
+OPEN = Doors(Everybody(), limited=False)
 CHAT = "/api/v1/targets/default/chat"
 
 
@@ -32,7 +35,7 @@ def web_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(database_url: str, web_dir: Path) -> Iterator[TestClient]:
-    app = create_app(database_url, ManualClock(NOW_S, 30.0), web_dir)
+    app = create_app(database_url, ManualClock(NOW_S, 30.0), web_dir, OPEN)
     with TestClient(app, raise_server_exceptions=False) as made:
         yield made
 

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from controlplane.adapters.clock import ManualClock
 from controlplane.api.app import create_app
+from controlplane.api.doors import Doors
 from controlplane.api.principals import Everybody
 from controlplane.domain.access import AccessRole, Grant, Principal, PrincipalKind
 from controlplane.store.ledger import PostgresLedger
@@ -28,7 +29,7 @@ class Office:
     def __init__(self, url: str, role: AccessRole, namespace: str | None) -> None:
         self.clock = ManualClock(NOW_S)
         who = Principal(f"user:{role}", role.value.lower(), PrincipalKind.USER, (Grant(role, namespace),))
-        self.client = TestClient(create_app(url, self.clock, authenticator=Everybody(who)))
+        self.client = TestClient(create_app(url, self.clock, doors=Doors(Everybody(who), limited=False)))
         self.url = url
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:

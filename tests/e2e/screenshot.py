@@ -20,7 +20,8 @@ def main() -> None:
         system.start()
         with launch_browser() as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-            page.goto(system.url)
+            page.goto(system.login_link)
+            page.get_by_role("button", name="Log in as administrator").click()
             page.wait_for_timeout(PLAYED_S * 1000)
             page.screenshot(path=PICTURES / "fleet.png")
             page.goto(f"{system.url}/targets/default/chat?range=1h")

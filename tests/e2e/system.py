@@ -82,8 +82,19 @@ class System:
 
     def get(self, path: str) -> Any:
         """The JSON that the API answers with."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
+
+    @property
+    def token(self) -> str:
+        """The API token that lies beside it."""
+        return str(json.loads((self.data_dir / "run" / "connection.json").read_text())["token"])
+
+    @property
+    def login_link(self) -> str:
+        """A fresh one-time link."""
+        return self.command("login-link", "--url", self.url).stdout.strip()
 
     def until(self, holds: Callable[[], object], what: str, timeout_s: float = TIMEOUT_S) -> None:
         """Wait for something; what it says and its logs are in the error."""

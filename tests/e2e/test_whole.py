@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import chromium, launch_browser
 from tests.e2e.system import System
@@ -36,11 +36,20 @@ def browser() -> Iterator[Browser]:
         yield made
 
 
+def log_in(page: Page, system: System) -> None:
+    """By a one-time link, as the terminal prints it."""
+    page.goto(system.login_link)
+    page.get_by_role("button", name="Log in as administrator").click()
+    page.wait_for_url(f"{system.url}/")
+
+
 def test_a_person_sees_a_decision_and_opens_it(system: System, browser: Browser) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(system.url)
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=30_000)
+    log_in(page, system)
     row = page.get_by_test_id("target-row").filter(has_text="default/chat")
     expect(row).to_contain_text("req/s", timeout=60_000)
     row.get_by_role("link", name="default/chat").click()
@@ -61,6 +70,7 @@ def test_a_person_sees_a_decision_and_opens_it(system: System, browser: Browser)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_their_width_in_both_schemes(system: System, browser: Browser, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    log_in(page, system)
     system.until(lambda: system.ticks(), "there is a decision")
     tick = system.ticks()[0]["id"]
     for path in ("/", "/targets/default/chat?range=1h", f"/ticks/{tick}"):

@@ -114,7 +114,7 @@ def test_without_a_terminal_lines_are_seldom() -> None:
 
 
 def test_an_api_that_is_away_is_said_so() -> None:
-    assert "does not answer yet" in live_line(f"http://127.0.0.1:{free_port()}")
+    assert "does not answer yet" in live_line(f"http://127.0.0.1:{free_port()}", "")
 
 
 def test_an_api_killed_in_mid_answer_is_said_so() -> None:
@@ -130,7 +130,7 @@ def test_an_api_killed_in_mid_answer_is_said_so() -> None:
 
         thread = threading.Thread(target=half)
         thread.start()
-        line = live_line(f"http://127.0.0.1:{server.getsockname()[1]}")
+        line = live_line(f"http://127.0.0.1:{server.getsockname()[1]}", "")
         thread.join()
     assert "does not answer yet" in line
 

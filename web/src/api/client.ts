@@ -18,6 +18,15 @@ export const client = createClient<paths>({
   fetch: (request) => globalThis.fetch(request),
 });
 
+/** A write shows the secret of its cookie, which no other site's page can read. */
+client.use({
+  onRequest({ request }) {
+    const csrf = /(?:^|; )tidegate_csrf=([^;]+)/.exec(document.cookie)?.[1];
+    if (csrf && request.method !== "GET") request.headers.set("X-CSRF-Token", csrf);
+    return request;
+  },
+});
+
 /** An answer that is not what was asked for: the problem's own words where the API sent one. */
 export class ApiProblem extends Error {
   constructor(

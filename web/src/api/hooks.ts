@@ -56,3 +56,23 @@ export function useTick(id: string) {
       unwrap(await client.GET("/api/v1/ticks/{tick_id}", { params: { path: { tick_id: id } }, signal })),
   });
 }
+
+/** Who is logged in. Asked again now and then: a session may have ended. */
+export function useMe() {
+  return useQuery({
+    queryKey: ["me"],
+    staleTime: 60_000,
+    refetchInterval: 60_000,
+    retry: false,
+    queryFn: async ({ signal }) => unwrap(await client.GET("/api/v1/me", { signal })),
+  });
+}
+
+/** How one can log in here. */
+export function useLoginWays() {
+  return useQuery({
+    queryKey: ["login-ways"],
+    staleTime: Infinity,
+    queryFn: async ({ signal }) => unwrap(await client.GET("/auth/ways", { signal })),
+  });
+}

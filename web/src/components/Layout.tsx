@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 
 import { useLive } from "../api/live";
 import { time, utc } from "../lib/format";
+import { LoginGate } from "./Login";
 
 /** The frame of every page: name, clock, whether what is shown is live, and the colour scheme. */
 export function Layout() {
@@ -21,7 +22,9 @@ export function Layout() {
         </Group>
       </AppShell.Header>
       <AppShell.Main maw={1600} mx="auto" w="100%">
-        <Outlet />
+        <LoginGate>
+          <Outlet />
+        </LoginGate>
       </AppShell.Main>
     </AppShell>
   );

@@ -1,0 +1,1 @@
+"""How people and machines show who they are: sessions, API tokens, an identity provider's tokens."""
