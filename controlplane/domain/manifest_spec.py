@@ -62,7 +62,7 @@ class Spec(Described):
 
     @field_validator("model")
     @classmethod
-    def _is_in_the_catalog(cls, name: str) -> str:  # type: ignore[override]
+    def _is_a_known_model(cls, name: str) -> str:
         return known(catalog.model, name)
 
     def located(self) -> Sequence[tuple[str, VariantPart]]:
