@@ -122,14 +122,11 @@ def _schedules(spec: Spec, variants: Sequence[VariantPart]) -> None:
 
 
 def _fits(where: str, schedule: SchedulePart, variant: VariantPart) -> None:
-    """A window that gives one bound alone must leave the variant's other one possible."""
-    lowest, highest = schedule.min_replicas, schedule.max_replicas
-    if highest is None and lowest is not None and lowest > variant.max_replicas:
+    """A floor above the variant's ceiling could not be had. A ceiling below its floor can: it lowers the floor."""
+    lowest = schedule.min_replicas
+    if schedule.max_replicas is None and lowest is not None and lowest > variant.max_replicas:
         problem = f"{lowest} is above maxReplicas {variant.max_replicas} of variant {variant.name}"
         raise ManifestError(f"{where}.minReplicas", f"{problem}; allowed: up to that, or a maxReplicas beside it")
-    if lowest is None and highest is not None and highest < variant.min_replicas:
-        problem = f"{highest} is below minReplicas {variant.min_replicas} of variant {variant.name}"
-        raise ManifestError(f"{where}.maxReplicas", f"{problem}; allowed: from that, or a minReplicas beside it")
 
 
 def _overrides(spec: Spec, variants: Sequence[VariantPart]) -> None:

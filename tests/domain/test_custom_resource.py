@@ -269,11 +269,6 @@ REFUSED_BY_THE_READER = [
         "above maxReplicas 10 of variant h100",
     ),
     (
-        several(variants=[H100], schedules=[{**NIGHT, "maxReplicas": 0}]),
-        "spec.schedules[0].maxReplicas",
-        "below minReplicas 1 of variant h100",
-    ),
-    (
         alone(metrics={"prometheus": {"url": "http://p", "labels": {"a-b": "c"}}}),
         "spec.metrics.prometheus.labels",
         "a-b",
