@@ -98,7 +98,7 @@ def _served(workload: Document | None) -> str:
     name = catalog_name(served) if served else None
     if name is None:
         found = (
-            f"the workload serves {served!r}, which is not in the catalog" if served else "no command line names one"
+            f"{served!r}, which the workload serves, is not in the catalog" if served else "no command line names one"
         )
         raise OptionError(f"--model is absent, and {found}; allowed: {', '.join(catalog.MODELS)}")
     return name
