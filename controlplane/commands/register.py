@@ -178,11 +178,12 @@ def league(
     )
 
 
-def crd() -> None:
+def crd(markdown: Annotated[bool, typer.Option("--markdown", help="Its fields as tables instead.")] = False) -> None:
     """Print the CustomResourceDefinitions, for `kubectl apply -f -`."""
+    from controlplane.commands.crd_reference import reference
     from controlplane.crds import inference_autoscaler, plain_yaml
 
-    typer.echo(plain_yaml(inference_autoscaler()), nl=False)
+    typer.echo((reference if markdown else plain_yaml)(inference_autoscaler()), nl=False)
 
 
 _Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")]
