@@ -15,6 +15,7 @@ from controlplane.domain.manifest_base import (
     Name,
     known,
 )
+from controlplane.domain.manifest_metrics import MetricsPart
 from controlplane.domain.manifest_parts import (
     BehaviorPart,
     CapacityPart,
@@ -22,7 +23,6 @@ from controlplane.domain.manifest_parts import (
     ForecastPart,
     HeadroomPart,
     LimitsPart,
-    MetricsPart,
     OverridePart,
     ScaleToZeroPart,
     SchedulePart,
