@@ -1,4 +1,4 @@
-"""The commands `fit`, `profile` and `league`, as typer reads them; what they do is imported when they are called."""
+"""The commands beside those of the processes, as typer reads them; what they do is imported when they are called."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def register(app: typer.Typer) -> None:
     app.command()(fit)
     app.command()(profile)
     app.command(cls=_ManyValues)(league)
+    app.command()(crd)
+    imports = typer.Typer(no_args_is_help=True, help="Write another autoscaler's object as an InferenceAutoscaler.")
+    imports.command("hpa")(_import_hpa)
+    imports.command("scaledobject")(_import_scaled_object)
+    app.add_typer(imports, name="import")
 
 
 def fit(
@@ -171,3 +176,51 @@ def league(
             plot_path=plot,
         )
     )
+
+
+def crd(markdown: Annotated[bool, typer.Option("--markdown", help="Its fields as tables instead.")] = False) -> None:
+    """Print the CustomResourceDefinitions, for `kubectl apply -f -`."""
+    from controlplane.commands.crd_reference import reference
+    from controlplane.crds import inference_autoscaler, plain_yaml
+
+    typer.echo((reference if markdown else plain_yaml)(inference_autoscaler()), nl=False)
+
+
+_Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")]
+_Model = Annotated[
+    str | None, typer.Option(help="The catalog's name; without: what the workload's command line serves.")
+]
+_Gpu = Annotated[str | None, typer.Option(help="The catalog's name; without: discovered from the pod template.")]
+_Preset = Annotated[str, typer.Option(help="The SLO: Chat, RAG, CodeCompletion or Batch.")]
+_File = Annotated[Path | None, typer.Option("--file", "-f", help="Read it from this YAML file, not from the cluster.")]
+_Output = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the resource; without: stdout.")]
+
+
+def _import_hpa(
+    name: Annotated[str, typer.Argument(help="Of the HorizontalPodAutoscaler.")],
+    namespace: _Namespace = "default",
+    model: _Model = None,
+    accelerator: _Gpu = None,
+    slo: _Preset = "Chat",
+    file: _File = None,
+    output: _Output = None,
+) -> None:
+    """A HorizontalPodAutoscaler (autoscaling/v2) as an InferenceAutoscaler in Shadow."""
+    from controlplane.commands.imports import ImportOptions, import_hpa
+
+    import_hpa(ImportOptions(name, namespace, model, accelerator, slo, file, output))
+
+
+def _import_scaled_object(
+    name: Annotated[str, typer.Argument(help="Of the ScaledObject.")],
+    namespace: _Namespace = "default",
+    model: _Model = None,
+    accelerator: _Gpu = None,
+    slo: _Preset = "Chat",
+    file: _File = None,
+    output: _Output = None,
+) -> None:
+    """A KEDA ScaledObject as an InferenceAutoscaler in Shadow."""
+    from controlplane.commands.imports import ImportOptions, import_scaled_object
+
+    import_scaled_object(ImportOptions(name, namespace, model, accelerator, slo, file, output))

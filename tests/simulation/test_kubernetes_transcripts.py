@@ -16,7 +16,6 @@ from controlplane.simulation.kubernetes.verbs import Verbs
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "kubernetes" / "transcripts-1.36.json"
 NOT_OURS = {
-    "CEL refusal: Invalid": "CEL rules are not evaluated",
     "without permission: Forbidden": "there is no authorisation",
     "bad token: Unauthorized": "there is no authentication",
 }
@@ -30,8 +29,8 @@ def _comparable(body: Any) -> Any:
     if body.get("kind") == "Status":
         details = body.get("details", {})
         found["details"] = {key: details.get(key) for key in ("name", "group", "kind")}
-        # Causes that only say that CEL rules were not reached are not ours: we have no CEL.
-        causes = [c for c in details.get("causes", ()) if "accessor" not in c["message"] and c["field"] != "<nil>"]
+        # That /scale cannot read a count of a wrong type is said twice by a real server; once is enough.
+        causes = [c for c in details.get("causes", ()) if "accessor" not in c["message"]]
         found["causes"] = [(c.get("reason"), c.get("field")) for c in causes]
     if body.get("kind") == "Scale":
         found |= {"spec": body["spec"], "status": body["status"]}
@@ -85,4 +84,4 @@ async def test_every_recorded_exchange_is_answered_alike() -> None:
                 differing.append(f"{exchange['title']}\n  recorded {want}\n  ours     {got}\n  {text[:300]}")
     await runner.cleanup()
     assert not differing, "\n".join(differing)
-    assert compared == 41
+    assert compared == 42

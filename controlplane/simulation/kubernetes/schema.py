@@ -1,16 +1,18 @@
-"""A custom resource against its definition: defaults, unknown fields, types and bounds. CEL rules are not evaluated."""
+"""A custom resource against its definition: defaults, unknown fields, types, bounds and CEL rules."""
 
 from __future__ import annotations
 
 import copy
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from controlplane.simulation.kubernetes.errors import bad_request, invalid
 from controlplane.simulation.kubernetes.resources import Json, Resource
+from controlplane.simulation.kubernetes.rules import Cause, broken_rules
 
-Cause = tuple[str, str, str]
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
@@ -20,6 +22,20 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "boolean": bool,
 }
 _TOP = ("apiVersion", "kind", "metadata")
+_BLOCKING = {
+    "FieldValueRequired",
+    "FieldValueNotSupported",
+    "FieldValueTypeInvalid",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+}
+"""Where one of these is found, rules are not reached: they might read what is not there."""
+_NOT_REACHED = (
+    "FieldValueInvalid",
+    "<nil>",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
 
 
 def admit(resource: Resource, body: Json, strict: bool) -> Json:
@@ -44,9 +60,16 @@ def admit(resource: Resource, body: Json, strict: bool) -> Json:
         )
     _default(schema, rest)
     causes = list(_check(schema, rest, ""))
+    causes += _rule_causes(schema, rest, causes)
     if causes:
         raise invalid(resource.kind, resource.group, str(body.get("metadata", {}).get("name", "")), causes)
     return {**head, **rest}
+
+
+def _rule_causes(schema: Json, value: Json, causes: Sequence[Cause]) -> list[Cause]:
+    if not any(reason in _BLOCKING for reason, _, _ in causes):
+        return list(broken_rules(schema, value, ""))
+    return [_NOT_REACHED] if "x-kubernetes-validations" in json.dumps(schema) else []
 
 
 def _check_deployment(body: Json) -> None:
@@ -99,6 +122,8 @@ def _default(schema: Json, value: Any) -> None:
     if not isinstance(value, dict):
         return
     for key, inner in _properties(schema).items():
+        if value.get(key, ...) is None and not inner.get("nullable"):
+            del value[key]
         if key not in value and "default" in inner:
             value[key] = copy.deepcopy(inner["default"])
         if key in value:
@@ -109,7 +134,10 @@ def _check(schema: Json, value: Any, at: str) -> Iterator[Cause]:
     kind = schema.get("type")
     if value is None and schema.get("nullable"):
         return
-    if schema.get("x-kubernetes-int-or-string"):
+    if schema.get("x-kubernetes-int-or-string") and not (_is("integer", value) or _is("string", value)):
+        found = _type_name(value)
+        words = f'Invalid value: "{found}": {at} in body must be of type integer,string: "{found}"'
+        yield "FieldValueTypeInvalid", at, words
         return
     if kind and not _is(kind, value):
         found = _type_name(value)
@@ -121,14 +149,30 @@ def _check(schema: Json, value: Any, at: str) -> Iterator[Cause]:
     if isinstance(value, list):
         for place, item in enumerate(value):
             yield from _check(schema.get("items", {}), item, f"{at}[{place}]")
+        yield from _duplicates(schema, value, at)
+
+
+def _duplicates(schema: Json, items: Sequence[Any], at: str) -> Iterator[Cause]:
+    """Items of a list that is a map whose keys are there already."""
+    seen = []
+    for place, item in enumerate(items if schema.get("x-kubernetes-list-type") == "map" else ()):
+        if not isinstance(item, dict):
+            continue
+        key = {name: item[name] for name in schema["x-kubernetes-list-map-keys"] if name in item}
+        if key in seen:
+            shown = json.dumps(key, separators=(",", ":"))
+            yield "FieldValueDuplicate", f"{at}[{place}]", f"Duplicate value: {shown}"
+        seen.append(key)
 
 
 def _check_object(schema: Json, value: Json, at: str) -> Iterator[Cause]:
     for key in schema.get("required", ()):
         if key not in value:
             yield "FieldValueRequired", _join(at, key), "Required value"
-    for key, inner in _properties(schema).items():
-        if key in value:
+    free = schema.get("additionalProperties")
+    for key in value:
+        inner = _properties(schema).get(key, free)
+        if isinstance(inner, dict):
             yield from _check(inner, value[key], _join(at, key))
 
 
@@ -151,8 +195,28 @@ def _bounds(schema: Json, value: Any, at: str) -> Iterator[Cause]:
             yield cause(f"should match '{schema['pattern']}'")
         if len(value) < schema.get("minLength", 0):
             yield cause(f"should be at least {schema['minLength']} chars long")
+        if len(value) > schema.get("maxLength", len(value)):
+            yield "FieldValueTooLong", at, f"Too long: may not be more than {schema['maxLength']} bytes"
+        if schema.get("format") == "date-time" and not _is_moment(value):
+            words = f'Invalid value: "{value}": {at} in body must be of type date-time: "{value}"'
+            yield "FieldValueTypeInvalid", at, words
     if isinstance(value, list) and len(value) < schema.get("minItems", 0):
         yield cause(f"should have at least {schema['minItems']} items")
+    for kind, limit in ((list, "maxItems"), (dict, "maxProperties")):
+        if isinstance(value, kind) and len(value) > schema.get(limit, len(value)):
+            yield "FieldValueTooMany", at, f"Too many: {len(value)}: must have at most {schema[limit]} items"
+
+
+_MOMENT = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
+
+
+def _is_moment(text: str) -> bool:
+    """Whether it is RFC 3339, with its offset."""
+    try:
+        datetime.fromisoformat(text.upper())
+    except ValueError:
+        return False
+    return bool(_MOMENT.match(text))
 
 
 def _is(kind: str, value: Any) -> bool:
