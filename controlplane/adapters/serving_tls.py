@@ -1,0 +1,52 @@
+"""A server's TLS, with a certificate that may be renewed under it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from pathlib import Path
+
+RELOAD_EVERY_S = 60.0
+"""Real seconds between looks at the files: a mounted Secret follows its renewal within about a minute itself."""
+
+_log = logging.getLogger(__name__)
+
+
+class ServingTls:
+    """TLS of one server. With `client_ca` a client may show a certificate, which must then be of it; whether it must
+    show one is the application's word, since probes have none."""
+
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
+        self._certificate = certificate
+        self._key = key
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if client_ca is not None:
+            self.context.load_verify_locations(client_ca)
+            self.context.verify_mode = ssl.CERT_OPTIONAL
+        self._loaded_at_s = self._changed_at_s()
+        self.context.load_cert_chain(certificate, key)
+
+    async def follow(self) -> None:
+        """Load the files again when they change, until cancelled."""
+        while True:
+            await asyncio.sleep(RELOAD_EVERY_S)
+            self.reload()
+
+    def reload(self) -> bool:
+        """Load the files again if they changed; new connections get them. Whether they were loaded."""
+        try:
+            changed_at_s = self._changed_at_s()
+            if changed_at_s == self._loaded_at_s:
+                return False
+            self.context.load_cert_chain(self._certificate, self._key)
+        except (OSError, ssl.SSLError) as error:
+            _log.error("the certificate %s cannot be loaded, the old one stays: %s", self._certificate, error)
+            return False
+        self._loaded_at_s = changed_at_s
+        _log.info("the certificate %s was loaded again", self._certificate)
+        return True
+
+    def _changed_at_s(self) -> tuple[float, float]:
+        return self._certificate.stat().st_mtime, self._key.stat().st_mtime
