@@ -25,27 +25,24 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPair:
-    """A server's certificate, its issuers after it, and its key: PEM files."""
-
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True, slots=True)
 class ServingSettings:
-    """What the controller serves beside its work. None: it does not."""
+    """What the controller serves beside its work. An address that is None is not listened at.
+
+    A directory of TLS is a mounted Secret of type `kubernetes.io/tls`: `tls.crt` and `tls.key`.
+    """
 
     pages: Address | None = Address("127.0.0.1", 0)
     """`/healthz`, `/readyz` and `/metrics`."""
     external_metrics: Address | None = None
-    external_metrics_tls: KeyPair | None = None
+    external_metrics_tls_dir: Path | None = None
+    front_proxy: bool = True
+    """Whether the caller of external metrics must show the certificate of the API server's front proxy."""
     front_proxy_ca: Path | None = None
-    """Who signs the API server's client certificate (`requestheader-client-ca-file`); None: it is not asked for."""
+    """Who signs that certificate; None: the cluster is asked, as extension API servers do."""
     front_proxy_names: tuple[str, ...] = ()
-    """Common names that such a certificate may have; empty: any."""
+    """Common names that it may have; empty: those that the cluster says."""
     keda: Address | None = None
-    keda_tls: KeyPair | None = None
+    keda_tls_dir: Path | None = None
     """None: plain gRPC."""
 
 
@@ -87,21 +84,23 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 
 def _serving(environment: Mapping[str, str]) -> ServingSettings:
     external = _address(environment, "TIDEGATE_EXTERNAL_METRICS_LISTEN", None)
-    tls = _key_pair(environment, "TIDEGATE_EXTERNAL_METRICS_CERT", "TIDEGATE_EXTERNAL_METRICS_KEY")
-    if external is not None and tls is None:
+    tls_dir = _path(environment, "TIDEGATE_EXTERNAL_METRICS_TLS_DIR")
+    if external is not None and tls_dir is None:
         raise SettingsError(
-            "TIDEGATE_EXTERNAL_METRICS_CERT is missing; allowed: the PEM file of a certificate, since API servers "
-            "speak to extensions over TLS alone"
+            "TIDEGATE_EXTERNAL_METRICS_TLS_DIR is missing; allowed: a directory with tls.crt and tls.key, since API "
+            "servers speak to their extensions over TLS alone"
         )
     names = environment.get("TIDEGATE_FRONT_PROXY_NAMES", "").split(",")
+    asks = environment.get("TIDEGATE_FRONT_PROXY_CA") != OFF
     return ServingSettings(
         pages=_address(environment, "TIDEGATE_CONTROLLER_LISTEN", ServingSettings().pages),
         external_metrics=external,
-        external_metrics_tls=tls,
-        front_proxy_ca=_path(environment, "TIDEGATE_FRONT_PROXY_CA"),
+        external_metrics_tls_dir=tls_dir,
+        front_proxy=asks,
+        front_proxy_ca=_path(environment, "TIDEGATE_FRONT_PROXY_CA") if asks else None,
         front_proxy_names=tuple(name.strip() for name in names if name.strip()),
         keda=_address(environment, "TIDEGATE_KEDA_LISTEN", None),
-        keda_tls=_key_pair(environment, "TIDEGATE_KEDA_CERT", "TIDEGATE_KEDA_KEY"),
+        keda_tls_dir=_path(environment, "TIDEGATE_KEDA_TLS_DIR"),
     )
 
 
@@ -115,15 +114,6 @@ def _address(environment: Mapping[str, str], name: str, default: Address | None)
     if not host or not port.isdigit() or int(port) > 65535:
         raise SettingsError(f"{name} is {value!r}; allowed: host:port, e.g. 0.0.0.0:8081 or [::]:8081, or {OFF}")
     return Address(host.strip("[]"), int(port))
-
-
-def _key_pair(environment: Mapping[str, str], certificate: str, key: str) -> KeyPair | None:
-    paths = _path(environment, certificate), _path(environment, key)
-    if paths[0] is not None and paths[1] is not None:
-        return KeyPair(paths[0], paths[1])
-    if any(paths):
-        raise SettingsError(f"of {certificate} and {key} only one is set; allowed: both, or neither")
-    return None
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

@@ -26,10 +26,15 @@ _log = logging.getLogger(__name__)
 
 
 class FollowedCounts:
-    """`DesiredCounts` of what the leader wrote. `speed` is of the clock that the leader's times are on."""
+    """`DesiredCounts` of what the leader wrote, in `namespaces` or, where there are none, in all.
 
-    def __init__(self, http: KubeHttp, speed: float) -> None:
+    `speed` is of the clock that the leader's times are on.
+    """
+
+    def __init__(self, http: KubeHttp, speed: float, namespaces: Sequence[str] = ()) -> None:
         self._http = http
+        places = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
+        self._paths = [f"/apis/{API_VERSION}{place}/inferenceautoscalers" for place in places]
         self._speed = speed
         self._counts: tuple[DesiredCount, ...] = ()
         self._changed = asyncio.Event()
@@ -52,11 +57,13 @@ class FollowedCounts:
     async def read(self) -> None:
         """Read once; an API server that is away leaves what was read, which becomes stale by itself."""
         try:
-            listed = await self._http.get(f"/apis/{API_VERSION}/inferenceautoscalers", {"resourceVersion": "0"})
+            lists = [await self._http.get(path, {"resourceVersion": "0"}) for path in self._paths]
         except (KubeError, ClusterUnavailable) as error:
             _log.warning("the statuses cannot be read: %s", error)
             return
-        found = tuple(count for body in listed.get("items", []) for count in counts_of(body, self._speed))
+        found = tuple(
+            count for listed in lists for body in listed.get("items", []) for count in counts_of(body, self._speed)
+        )
         if found != self._counts:
             self._counts = found
             self._changed.set()
@@ -107,3 +114,25 @@ class LeadOrFollow:
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+class FakeCounts:
+    """`DesiredCounts` that tests set."""
+
+    def __init__(self, *counts: DesiredCount) -> None:
+        self._counts = counts
+        self._changed = asyncio.Event()
+
+    def set(self, *counts: DesiredCount) -> None:
+        """Make these the counts."""
+        self._counts = counts
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def counts(self) -> Sequence[DesiredCount]:
+        """See `DesiredCounts`."""
+        return self._counts
+
+    async def changed(self) -> None:
+        """See `DesiredCounts`."""
+        await self._changed.wait()

@@ -7,6 +7,8 @@ import logging
 import ssl
 from pathlib import Path
 
+CERTIFICATE, KEY = "tls.crt", "tls.key"
+"""Files of a mounted Secret of type `kubernetes.io/tls`."""
 RELOAD_EVERY_S = 60.0
 """Real seconds between looks at the files: a mounted Secret follows its renewal within about a minute itself."""
 
@@ -14,19 +16,23 @@ _log = logging.getLogger(__name__)
 
 
 class ServingTls:
-    """TLS of one server. With `client_ca` a client may show a certificate, which must then be of it; whether it must
-    show one is the application's word, since probes have none."""
+    """TLS of one server, of `tls.crt` and `tls.key` in a directory. With `client_ca` (PEM) a client may show a
+    certificate, which must then be of it; whether it must show one is the application's word, since probes have none.
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
-        self._certificate = certificate
-        self._key = key
+    Raises:
+        OSError: if the files cannot be read; ssl.SSLError, which is one, if they are no certificate and its key.
+    """
+
+    def __init__(self, directory: Path, client_ca: str = "") -> None:
+        self._certificate = directory / CERTIFICATE
+        self._key = directory / KEY
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if client_ca is not None:
-            self.context.load_verify_locations(client_ca)
+        if client_ca:
+            self.context.load_verify_locations(cadata=client_ca)
             self.context.verify_mode = ssl.CERT_OPTIONAL
         self._loaded_at_s = self._changed_at_s()
-        self.context.load_cert_chain(certificate, key)
+        self.context.load_cert_chain(self._certificate, self._key)
 
     async def follow(self) -> None:
         """Load the files again when they change, until cancelled."""

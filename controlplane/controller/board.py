@@ -38,11 +38,11 @@ class Board:
         self._shown: dict[str, Shown] = {}
         self._changed = asyncio.Event()
         self.faults: Counter[tuple[str, ...]] = Counter()
-        """Metrics pages' faults by namespace and kind."""
-        self.actuations: Counter[str] = Counter()
-        """Patches by result."""
-        self.verdicts: Counter[str] = Counter()
-        """Decisions by verdict."""
+        """Metrics pages' faults by namespace, name and kind."""
+        self.actuations: Counter[tuple[str, ...]] = Counter()
+        """Changes of replica counts by namespace, name and result."""
+        self.verdicts: Counter[tuple[str, ...]] = Counter()
+        """Decisions by namespace, name and verdict."""
         words = "Real seconds from the start of a group's scrape to the end of its last patch."
         self.durations = Histogram("tidegate_tick_duration_seconds", words, buckets=DURATION_BUCKETS_S, registry=None)
 
@@ -55,10 +55,10 @@ class Board:
         """Note a tick and its status."""
         tick = told.tick
         self._shown[tick.inputs.target.key] = Shown(told, status)
-        namespace = tick.inputs.target.namespace
-        self.faults.update((namespace, fault.kind.value) for fault in tick.inputs.observation.faults)
-        self.actuations.update(actuation.result.value for actuation in tick.actuations)
-        self.verdicts[tick.decision.verdict.value] += 1
+        key = (tick.inputs.target.namespace, tick.inputs.target.name)
+        self.faults.update((*key, fault.kind.value) for fault in tick.inputs.observation.faults)
+        self.actuations.update((*key, actuation.result.value) for actuation in tick.actuations)
+        self.verdicts[*key, tick.decision.verdict.value] += 1
         self._wake()
 
     def took(self, duration_s: float) -> None:
@@ -67,9 +67,13 @@ class Board:
 
     def keep(self, keys: Collection[str]) -> None:
         """Forget targets that are not among `keys`: a gauge of what is gone would stand for ever."""
-        if not self._shown.keys() <= set(keys):
-            self._shown = {key: shown for key, shown in self._shown.items() if key in keys}
-            self._wake()
+        if self._shown.keys() <= set(keys):
+            return
+        self._shown = {key: shown for key, shown in self._shown.items() if key in keys}
+        for counter in (self.faults, self.actuations, self.verdicts):
+            for labels in [labels for labels in counter if f"{labels[0]}/{labels[1]}" not in keys]:
+                del counter[labels]
+        self._wake()
 
     def counts(self) -> Sequence[DesiredCount]:
         """See `DesiredCounts`."""

@@ -62,16 +62,12 @@ def _process(inside: Inside) -> Iterator[Metric]:
     yield _gauge(
         "tidegate_spool_ticks", "Ticks in the local spool that the database lacks.", len(inside.spool.pending())
     )
-    failed = CounterMetricFamily("tidegate_failed_ticks", "Turns of the loop that ended in an error.")
+    failed = CounterMetricFamily("tidegate_ticks_failed", "Turns of the loop that ended in an error.")
     failed.add_metric([], float(inside.pulse.failed))
     yield failed
-    yield _counter("tidegate_ticks", "Decisions, by verdict.", ["verdict"], _keyed(board.verdicts))
-    yield _counter("tidegate_patches", "Patches of replica counts, by result.", ["result"], _keyed(board.actuations))
-    yield _counter("tidegate_scrape_faults", "Faults of metrics pages.", ["namespace", "kind"], board.faults)
-
-
-def _keyed(counts: Mapping[str, int]) -> dict[tuple[str, ...], int]:
-    return {(name,): count for name, count in counts.items()}
+    yield _counter("tidegate_ticks", "Decisions.", [*TARGET, "verdict"], board.verdicts)
+    yield _counter("tidegate_actuations", "Changes of replica counts.", [*TARGET, "result"], board.actuations)
+    yield _counter("tidegate_scrape_faults", "Faults of metrics pages.", [*TARGET, "kind"], board.faults)
 
 
 def _targets(shown: Mapping[str, Shown]) -> Iterator[Metric]:

@@ -15,6 +15,7 @@ import grpc
 
 from controlplane.adapters.keda import externalscaler_pb2 as pb
 from controlplane.adapters.keda import externalscaler_pb2_grpc as pb_grpc
+from controlplane.adapters.serving_tls import CERTIFICATE, KEY
 from controlplane.domain.ports import Clock, DesiredCounts
 from controlplane.domain.status import DesiredCount
 
@@ -129,9 +130,7 @@ def _variant(own: list[DesiredCount], variant: str) -> DesiredCount:
 
 
 @asynccontextmanager
-async def serving(
-    counts: DesiredCounts, clock: Clock, address: str, certificate: Path | None = None, key: Path | None = None
-) -> AsyncIterator[int]:
+async def serving(counts: DesiredCounts, clock: Clock, address: str, tls_dir: Path | None = None) -> AsyncIterator[int]:
     """Serve at `host:port` while inside; gives the port.
 
     Raises:
@@ -140,8 +139,8 @@ async def serving(
     server = grpc.aio.server()
     pb_grpc.add_ExternalScalerServicer_to_server(ExternalScaler(counts, clock), server)  # type: ignore[no-untyped-call]
     try:
-        if certificate is not None and key is not None:
-            pair = [(key.read_bytes(), certificate.read_bytes())]
+        if tls_dir is not None:
+            pair = [((tls_dir / KEY).read_bytes(), (tls_dir / CERTIFICATE).read_bytes())]
             port = server.add_secure_port(address, grpc.ssl_server_credentials(pair))
         else:
             port = server.add_insecure_port(address)

@@ -1,0 +1,129 @@
+"""When something is told, and when it is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlplane.adapters.clock import ManualClock
+from controlplane.adapters.kube_reporter import FakeReporter
+from controlplane.controller.board import Board
+from controlplane.controller.teller import REMEMBER_REAL_S, WRITE_EVERY_REAL_S, Teller
+from controlplane.domain.observation import Conflict, ConflictKind, Surroundings
+from controlplane.domain.ports import TargetProblem
+from controlplane.domain.status import ConditionType, Told
+from controlplane.planning.notices import REMIND_S
+from tests.builders import NOW_S, make_target, make_tick
+
+KEY = "default/chat"
+HPA = Surroundings((Conflict(ConflictKind.HPA, "h100", "chat"),))
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.clock = ManualClock(NOW_S)
+        self.reporter = FakeReporter()
+        self.board = Board(self.clock)
+        self.real_s = 0.0
+        self.teller = Teller(self.reporter, self.board, self.clock, lambda: self.real_s)
+
+    async def tick(
+        self, later_s: float = 15.0, around: Surroundings | None = None, attainment: float | None = 0.99
+    ) -> None:
+        """One tick a while later, in real and in clock seconds."""
+        self.clock.advance(later_s)
+        self.real_s += later_s
+        one = make_tick(at_s=self.clock.now_s())
+        seen = replace(one.inputs.observation, attainment=attainment)
+        inputs = replace(one.inputs, observation=seen, surroundings=around or Surroundings())
+        await self.teller.tell(Told(replace(one, inputs=inputs)))
+
+    @property
+    def reasons(self) -> list[str]:
+        return [notice.reason for _, notice in self.reporter.notices]
+
+
+async def test_what_stays_the_same_is_written_once_a_minute() -> None:
+    scene = Scene()
+    for turn in range(13):  # three minutes of ticks
+        await scene.tick(attainment=0.9 + turn / 1000.0)
+    assert len(scene.reporter.written) == 1 + int(12 * 15.0 / WRITE_EVERY_REAL_S)
+
+
+async def test_news_is_written_at_once() -> None:
+    scene = Scene()
+    await scene.tick()
+    await scene.tick(around=HPA)
+    await scene.tick(around=HPA)
+    await scene.tick()
+    assert len(scene.reporter.written) == 3
+    assert scene.reasons == ["Conflicted", "Recovered"]
+
+
+async def test_what_could_not_be_written_is_written_at_the_next_tick() -> None:
+    scene = Scene()
+    scene.reporter.away = True
+    await scene.tick()
+    scene.reporter.away = False
+    await scene.tick()
+    assert len(scene.reporter.written) == 1
+
+
+async def test_a_state_that_lasts_is_told_again_after_ten_minutes() -> None:
+    scene = Scene()
+    for _ in range(int(2 * REMIND_S / 15.0)):
+        await scene.tick(around=HPA)
+    assert scene.reasons == ["Conflicted"] * 2
+
+
+async def test_who_takes_over_goes_on_from_what_the_cluster_says() -> None:
+    scene = Scene()
+    await scene.tick(around=HPA)
+    begun_s = scene.clock.now_s()
+    scene.teller = Teller(scene.reporter, Board(scene.clock), scene.clock, lambda: scene.real_s)
+    await scene.tick(around=HPA)
+    conflicted = scene.reporter.statuses[KEY].condition(ConditionType.CONFLICTED)
+    assert conflicted is not None
+    assert conflicted.changed_at_s == begun_s
+    assert scene.reasons == ["Conflicted"]
+
+
+async def test_what_another_wrote_meanwhile_is_read_before_it_is_written_over() -> None:
+    scene = Scene()
+    await scene.tick()
+    theirs = scene.reporter.statuses[KEY]
+    changed = tuple(replace(c, changed_at_s=1.0) for c in theirs.conditions)
+    scene.reporter.statuses[KEY] = replace(theirs, conditions=changed)
+    await scene.tick(later_s=REMEMBER_REAL_S)
+    assert {c.changed_at_s for c in scene.reporter.statuses[KEY].conditions} == {1.0}
+
+
+async def test_a_problem_is_told_once_until_it_changes_or_comes_again() -> None:
+    scene = Scene()
+    wrong = TargetProblem("default", "chat", "spec.model", "is 'x'")
+    two = [wrong, TargetProblem("default", "chat", "spec.slo", "is missing")]
+    for problems in ([wrong], [wrong], two, two):
+        await scene.teller.tell_problems(problems, "InvalidSpec")
+    assert [s.reason for _, s in scene.reporter.written] == [
+        "spec.model: is 'x'",
+        "spec.model: is 'x'; spec.slo: is missing",
+    ]
+    await scene.tick()
+    assert scene.reasons == ["InvalidSpec", "InvalidSpec", "Recovered"]
+    scene.teller.keep({KEY}, set())
+    await scene.teller.tell_problems([wrong], "InvalidSpec")
+    assert scene.reasons[-1] == "InvalidSpec"
+    ready = scene.reporter.statuses[KEY].condition(ConditionType.READY)
+    assert ready is not None
+    assert (ready.status, ready.observed_generation) == ("False", 1)
+
+
+async def test_off_is_said_once_a_minute_and_its_figures_go() -> None:
+    scene = Scene()
+    await scene.tick()
+    ticked_s = scene.clock.now_s()
+    for _ in range(3):
+        scene.real_s += 15.0
+        await scene.teller.tell_off(make_target())
+    assert len(scene.reporter.written) == 2
+    status = scene.reporter.statuses[KEY]
+    assert (status.desired, status.verdict, status.at_s) == (None, None, ticked_s)
