@@ -84,13 +84,13 @@ class TargetStatus:
 
 @dataclass(frozen=True, slots=True)
 class StockOut:
-    """A variant whose replicas do not come. `reason` is the cluster's word, times are unix seconds."""
+    """A variant whose replicas do not come. `reason` is the cluster's word, times are unix seconds; None: not said."""
 
     variant: str
     reason: str
-    since_s: float
+    since_s: float | None = None
     until_s: float | None = None
-    """When it is tried again; None: not said."""
+    """When it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

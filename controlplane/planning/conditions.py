@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from controlplane.domain.decision import ActuationResult, CapacityBound, Ruling, RulingEffect, Tick, Verdict
-from controlplane.domain.observation import Conflict, ConflictKind, Fault, FaultKind, ReplicaPhase
+from controlplane.domain.observation import Conflict, ConflictKind, Fault, FaultKind, Replica, ReplicaPhase
 from controlplane.domain.status import ConditionStatus, ConditionType, StockOut, Told
 from controlplane.domain.target import Mode, Target
 
@@ -122,14 +122,17 @@ def capacity_available(told: Told) -> Finding:
     tick, kind = told.tick, ConditionType.CAPACITY_AVAILABLE
     out = stock_outs(told)
     if out:
-        return _finding(kind, False, "StockedOut", _listed(_stock_out_words(one) for one in out))
+        return _finding(kind, False, "StockedOut", _listed(stock_out_words(one) for one in out))
+    failing = _counted(told, ReplicaPhase.FAILED)
+    if failing:
+        return _finding(kind, False, "ReplicasFailing", failing)
     if tick.plan.demand is None:
         return Finding(kind, ConditionStatus.UNKNOWN, "LoadUnknown", "the load is not known, so nothing can be planned")
     if not tick.plan.feasible:
         reason, limits = _shortage(tick)
         words = f"{tick.plan.demand.requests_per_s:.1f} requests/s are more than can be carried: {tick.plan.binding}"
         return _finding(kind, False, reason, f"{words}{limits}")
-    waiting = _unschedulable(told)
+    waiting = _counted(told, ReplicaPhase.PENDING, "Unschedulable")
     if waiting:
         return Finding(kind, ConditionStatus.UNKNOWN, "Unschedulable", waiting)
     return _finding(kind, True, "Enough", "what the load needs is within bounds, quotas and machines")
@@ -164,20 +167,22 @@ def stock_outs(told: Told) -> tuple[StockOut, ...]:
     return tuple(found)
 
 
-def _stock_out_words(out: StockOut) -> str:
+def stock_out_words(out: StockOut) -> str:
+    """E.g. "variant h100 Unschedulable since 2026-01-05T13:53Z; next try at 2026-01-05T14:05Z"."""
+    since = "" if out.since_s is None else f" since {clock_words(out.since_s)}"
     later = "" if out.until_s is None else f"; next try at {clock_words(out.until_s)}"
-    return f"variant {out.variant} {out.reason} since {clock_words(out.since_s)}{later}"
+    return f"variant {out.variant} {out.reason}{since}{later}"
 
 
-def _unschedulable(told: Told) -> str:
-    """What waits for a node, in words; empty where nothing does."""
-    waiting = [r for r in told.replicas if r.phase is ReplicaPhase.PENDING and r.reason == "Unschedulable"]
-    names = sorted({r.variant for r in waiting})
-    return _listed(
-        f"{sum(r.variant == name for r in waiting)} of {name} Unschedulable since "
-        f"{clock_words(min(r.created_at_s for r in waiting if r.variant == name))}"
-        for name in names
-    )
+def _counted(told: Told, phase: ReplicaPhase, reason: str | None = None) -> str:
+    """Replicas of a phase (and reason) by variant, since when and why; empty where there are none."""
+    own = [r for r in told.replicas if r.phase is phase and reason in (None, r.reason)]
+    return _listed(_count_words([r for r in own if r.variant == name]) for name in sorted({r.variant for r in own}))
+
+
+def _count_words(own: Sequence[Replica]) -> str:
+    reasons = "/".join(sorted({r.reason or r.phase.value for r in own}))
+    return f"{len(own)} of {own[0].variant} {reasons}, the oldest from {clock_words(min(r.created_at_s for r in own))}"
 
 
 def scaling(told: Told) -> Finding:
@@ -212,9 +217,13 @@ def conflicted(told: Told) -> Finding:
     kind = ConditionType.CONFLICTED
     if not rivals:
         return _finding(kind, False, "NoRival", "nobody else scales the target's objects")
-    words = _listed(_rival_words(target, rival) for rival in rivals)
+    if target.policy.takeover and target.policy.mode is not Mode.LIVE:
+        words = _listed(f"{_who(rival)} scales {rival.variant}" for rival in rivals)
+        return _finding(kind, False, "LeftToRival", f"{words}, and may: nothing is patched in {target.policy.mode}")
     if target.policy.takeover:
-        return _finding(kind, False, "TakenOver", f"takeover is true, so it is overridden: {words}")
+        words = _listed(f"{_who(rival)} scales {rival.variant} too" for rival in rivals)
+        return _finding(kind, False, "TakenOver", f"{words}; it is overridden, since takeover is true")
+    words = _listed(_rival_words(target, rival) for rival in rivals)
     tail = "" if target.policy.mode is Mode.LIVE else f"; nothing is patched in {target.policy.mode}"
     return _finding(kind, True, rivals[0].kind.value, f"{words}{tail}")
 
@@ -234,8 +243,11 @@ def _rival_words(target: Target, rival: Conflict) -> str:
     refs = [v.ref for v in target.variants if v.name == rival.variant]
     scaled = f"{refs[0].kind} {refs[0].name}" if refs else f"object of {rival.variant}"
     detail = f" ({rival.detail})" if rival.detail else ""
-    who = f"{_SHORT.get(rival.kind, rival.kind.value)} {rival.name}"
-    return f"{who} scales the same {scaled}{detail}; {_MENDING[rival.kind]}"
+    return f"{_who(rival)} scales the same {scaled}{detail}; {_MENDING[rival.kind]}"
+
+
+def _who(rival: Conflict) -> str:
+    return f"{_SHORT.get(rival.kind, rival.kind.value)} {rival.name}"
 
 
 def clock_words(at_s: float) -> str:

@@ -27,8 +27,9 @@ from controlplane.domain.observation import (
     ReplicaPhase,
     Surroundings,
 )
-from controlplane.domain.status import Condition, ConditionType, TargetStatus, Told
+from controlplane.domain.status import Condition, ConditionType, StockOut, TargetStatus, Told
 from controlplane.domain.target import Mode
+from controlplane.planning.conditions import stock_out_words
 from controlplane.planning.notices import notices
 from controlplane.planning.status import is_news, status_of, status_of_off, status_of_problem
 from tests.builders import NOW_S, make_group, make_inputs, make_observation, make_target, make_tick
@@ -129,6 +130,16 @@ def test_a_replica_beyond_its_deadline_is_a_stock_out_that_says_since_when() -> 
     assert condition(told, ConditionType.CAPACITY_AVAILABLE).reason == "Unschedulable"
 
 
+def test_a_stock_out_says_when_it_is_tried_again_and_a_crash_loop_is_none() -> None:
+    out = StockOut("h100", "Unschedulable", NOW_S, NOW_S + 720.0)
+    assert stock_out_words(out) == "variant h100 Unschedulable since 2026-01-05T08:00Z; next try at 2026-01-05T08:12Z"
+    assert stock_out_words(StockOut("h100", "Unschedulable")) == "variant h100 Unschedulable"
+    crashed = Replica("p", "h100", ReplicaPhase.FAILED, NOW_S, reason="CrashLoopBackOff")
+    found = condition(Told(tick(), (crashed,)), ConditionType.CAPACITY_AVAILABLE)
+    assert (found.status, found.reason) == ("False", "ReplicasFailing")
+    assert found.message == "1 of h100 CrashLoopBackOff, the oldest from 2026-01-05T08:00Z"
+
+
 def test_a_load_above_all_bounds_is_told_by_the_bound_that_held() -> None:
     target = make_target()
     seen = make_observation(target, rps=5000.0, counts={"h100": 10, "l40s": 10})
@@ -181,6 +192,9 @@ def test_a_rival_is_named_with_what_to_do() -> None:
     assert found.message == "HPA chat scales the same Deployment chat-h100; delete it or set takeover: true"
     taken = condition(around(tick(), rival, takeover=True), ConditionType.CONFLICTED)
     assert (taken.status, taken.reason, "HPA chat" in taken.message) == ("False", "TakenOver", True)
+    left = condition(around(tick(), rival, takeover=True, mode=Mode.SHADOW), ConditionType.CONFLICTED)
+    assert (left.status, left.reason) == ("False", "LeftToRival")
+    assert left.message == "HPA chat scales h100, and may: nothing is patched in Shadow"
     assert (
         "nothing is patched in Shadow"
         in condition(around(tick(), rival, mode=Mode.SHADOW), ConditionType.CONFLICTED).message
