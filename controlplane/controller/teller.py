@@ -114,7 +114,7 @@ class Teller:
         """Write it if something was done, if a state of it is news, or if the last writing is long ago."""
         real_s = said.seen_at_real_s
         late = said.written_at_real_s is None or real_s - said.written_at_real_s >= WRITE_EVERY_REAL_S
-        said = replace(said, status=status)
-        if (acted or late or is_news(said.written, status)) and await self._reporter.write(said.resource, status):
+        said, due = replace(said, status=status), acted or late or is_news(said.written, status)
+        if due and status != said.written and await self._reporter.write(said.resource, status):
             said = replace(said, written=status, written_at_real_s=real_s)
         self._said[said.resource.key] = said
