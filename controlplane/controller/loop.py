@@ -94,7 +94,7 @@ class Controller:
         await self.ports.books.before(state, self._stepper)
         for group, targets in by_group.items():
             await self.tick(group, targets, state)
-        await self._tell_others(state)
+        self._tell_others(state)
         await self.ports.books.after(self.ports.spool)
         return min((t.policy.interval_s for targets in by_group.values() for t in targets), default=15.0)
 
@@ -112,7 +112,8 @@ class Controller:
         ports.teller.board.took(took_s)
         done = [replace(tick, duration_s=took_s) for tick in done]
         self._record(done)
-        await asyncio.gather(*(self._tell(tick, by_key[tick.inputs.target.key], state) for tick in done))
+        for tick in done:
+            self._tell(tick, by_key[tick.inputs.target.key], state)
         return done
 
     def _stepper(self, group: str) -> GroupStepper:
@@ -169,14 +170,14 @@ class Controller:
         first = collector.idlest_first(seen.samples, variant.name)[: before - after] if after < before else []
         return await self.ports.actuator.apply(target, variant, before, after, version, first)
 
-    async def _tell(self, tick: Tick, seen: TargetView, state: ClusterState) -> None:
+    def _tell(self, tick: Tick, seen: TargetView, state: ClusterState) -> None:
         target = tick.inputs.target
         problems = tuple(f"{p.field}: {p.message}" for p in state.problems if _is_of(p, target))
-        await self.ports.teller.tell(Told(tick, tuple(seen.replicas), problems))
+        self.ports.teller.hear(Told(tick, tuple(seen.replicas), problems))
         if tick.decision.verdict in (Verdict.UP, Verdict.DOWN):
             _log.info("%s\n  %s", target.key, "\n  ".join(sentences(tick)))
 
-    async def _tell_others(self, state: ClusterState) -> None:
+    def _tell_others(self, state: ClusterState) -> None:
         """Of those that are not ticked: what is wrong with them, or that they are Off; and forget who is gone."""
         usable, ticked = {t.key for t in state.targets}, _ticked(state)
         unusable = [p for p in state.problems if f"{p.namespace}/{p.name}" not in ticked]
@@ -184,11 +185,11 @@ class Controller:
         self.ports.teller.keep(usable, keys)
         self.ports.teller.board.keep(ticked)
         missing = [p for p in unusable if f"{p.namespace}/{p.name}" in usable]
-        await self.ports.teller.tell_problems([p for p in unusable if p not in missing], "InvalidSpec")
-        await self.ports.teller.tell_problems(missing, "ScaleTargetUnusable")
+        self.ports.teller.hear_problems([p for p in unusable if p not in missing], "InvalidSpec")
+        self.ports.teller.hear_problems(missing, "ScaleTargetUnusable")
         for target in state.targets:
             if target.policy.mode is Mode.OFF and target.key not in keys:
-                await self.ports.teller.tell_off(target)
+                self.ports.teller.hear_off(target)
 
 
 def _ticks(group: str, step: Step) -> list[Tick]:

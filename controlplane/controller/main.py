@@ -62,6 +62,7 @@ async def run(settings: Settings) -> None:
                 # on.
                 group.create_task(lease.hold())
                 group.create_task(Controller(ports).run(lease.leading))
+                group.create_task(ports.teller.run())
         finally:
             await lease.release()
             ledger.close()

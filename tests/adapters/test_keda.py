@@ -9,6 +9,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from grpc_tools import protoc
 
 from controlplane.adapters.clock import ManualClock
 from controlplane.adapters.keda import externalscaler_pb2 as pb
@@ -129,3 +131,15 @@ async def test_an_address_that_is_taken_is_said() -> None:
     with pytest.raises(OSError, match=r"cannot listen at nowhere\.invalid:1"):
         async with serving(counts, clock, "nowhere.invalid:1"):
             pass
+
+
+def test_the_python_is_that_of_the_proto(tmp_path: Path) -> None:
+    proto, root = "controlplane/adapters/keda/externalscaler.proto", Path(__file__).resolve().parents[2]
+    assert protoc.main(["protoc", f"-I{root}", f"--descriptor_set_out={tmp_path / 'set'}", str(root / proto)]) == 0
+    (of_proto,) = FileDescriptorSet.FromString((tmp_path / "set").read_bytes()).file
+    for message in of_proto.message_type:
+        for part in (message, *message.nested_type):
+            for field in part.field:
+                field.ClearField("json_name")
+    assert of_proto == FileDescriptorProto.FromString(pb.DESCRIPTOR.serialized_pb)
+    assert of_proto.package == "externalscaler"

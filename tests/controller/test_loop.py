@@ -57,7 +57,7 @@ class World:
     def start(self) -> Controller:
         """A controller process that begins anew, with what the ledger kept."""
         books = Bookkeeping(self.ledger, self.clock, lambda: self.real_s)
-        teller = Teller(self.reporter, self.board, self.clock, lambda: self.real_s)
+        self.teller = Teller(self.reporter, self.board, self.clock, lambda: self.real_s)
         ports = Ports(
             self.clock,
             self.cluster,
@@ -66,7 +66,7 @@ class World:
             self.spool,
             books,
             lambda: self.real_s,
-            teller,
+            self.teller,
             self.pulse,
         )
         return Controller(ports)
@@ -81,6 +81,7 @@ class World:
             self.scraper.pages = {} if silent else {name: self.fleet.metrics_page(name) for name in names}
             self.cluster.current = self.state()
             await self.controller.tick_all()
+            await self.teller.settle()
         return sorted(self.ledger.ticks.values(), key=lambda t: t.at_s)
 
     def state(self, problems: tuple[TargetProblem, ...] = ()) -> ClusterState:
@@ -211,6 +212,7 @@ async def test_a_wrong_resource_is_told_once_and_disturbs_no_other() -> None:
         world.clock.advance(INTERVAL_S)
         world.cluster.current = world.state((problem,))
         await world.controller.tick_all()
+        await world.teller.settle()
     told = [status for key, status in world.reporter.written if key == "default/bad"]
     assert [s.conditions[0].message for s in told] == ["spec.model: is 'x'"]
     assert [n.reason for key, n in world.reporter.notices if key == "default/bad"] == ["InvalidSpec"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from controlplane.adapters.clock import ManualClock
@@ -9,8 +10,8 @@ from controlplane.adapters.kube_reporter import FakeReporter
 from controlplane.controller.board import Board
 from controlplane.controller.teller import REMEMBER_REAL_S, WRITE_EVERY_REAL_S, Teller
 from controlplane.domain.observation import Conflict, ConflictKind, Surroundings
-from controlplane.domain.ports import TargetProblem
-from controlplane.domain.status import ConditionType, Told
+from controlplane.domain.ports import Resource, TargetProblem
+from controlplane.domain.status import ConditionType, TargetStatus, Told
 from controlplane.planning.notices import REMIND_S
 from tests.builders import NOW_S, make_target, make_tick
 
@@ -27,7 +28,11 @@ class Scene:
         self.teller = Teller(self.reporter, self.board, self.clock, lambda: self.real_s)
 
     async def tick(
-        self, later_s: float = 15.0, around: Surroundings | None = None, attainment: float | None = 0.99
+        self,
+        later_s: float = 15.0,
+        around: Surroundings | None = None,
+        attainment: float | None = 0.99,
+        settle: bool = True,
     ) -> None:
         """One tick a while later, in real and in clock seconds."""
         self.clock.advance(later_s)
@@ -35,7 +40,9 @@ class Scene:
         one = make_tick(at_s=self.clock.now_s())
         seen = replace(one.inputs.observation, attainment=attainment)
         inputs = replace(one.inputs, observation=seen, surroundings=around or Surroundings())
-        await self.teller.tell(Told(replace(one, inputs=inputs)))
+        self.teller.hear(Told(replace(one, inputs=inputs)))
+        if settle:
+            await self.teller.settle()
 
     @property
     def reasons(self) -> list[str]:
@@ -102,7 +109,8 @@ async def test_a_problem_is_told_once_until_it_changes_or_comes_again() -> None:
     wrong = TargetProblem("default", "chat", "spec.model", "is 'x'")
     two = [wrong, TargetProblem("default", "chat", "spec.slo", "is missing")]
     for problems in ([wrong], [wrong], two, two):
-        await scene.teller.tell_problems(problems, "InvalidSpec")
+        scene.teller.hear_problems(problems, "InvalidSpec")
+        await scene.teller.settle()
     assert [s.reason for _, s in scene.reporter.written] == [
         "spec.model: is 'x'",
         "spec.model: is 'x'; spec.slo: is missing",
@@ -110,7 +118,8 @@ async def test_a_problem_is_told_once_until_it_changes_or_comes_again() -> None:
     await scene.tick()
     assert scene.reasons == ["InvalidSpec", "InvalidSpec", "Recovered"]
     scene.teller.keep({KEY}, set())
-    await scene.teller.tell_problems([wrong], "InvalidSpec")
+    scene.teller.hear_problems([wrong], "InvalidSpec")
+    await scene.teller.settle()
     assert scene.reasons[-1] == "InvalidSpec"
     ready = scene.reporter.statuses[KEY].condition(ConditionType.READY)
     assert ready is not None
@@ -123,7 +132,38 @@ async def test_off_is_said_once_and_its_figures_go() -> None:
     ticked_s = scene.clock.now_s()
     for _ in range(9):
         scene.real_s += 15.0
-        await scene.teller.tell_off(make_target())
+        scene.teller.hear_off(make_target())
+        await scene.teller.settle()
     assert len(scene.reporter.written) == 2
     status = scene.reporter.statuses[KEY]
     assert (status.desired, status.verdict, status.at_s) == (None, None, ticked_s)
+
+
+async def test_what_piled_up_is_told_in_order_and_only_the_last_status_is_written() -> None:
+    scene = Scene()
+    await scene.tick(settle=False)
+    await scene.tick(around=HPA, settle=False)
+    await scene.tick(settle=False)
+    assert scene.board.shown[KEY].told.tick.at_s == scene.clock.now_s()  # shown at once
+    assert scene.reporter.written == []
+    await scene.teller.settle()
+    assert scene.reasons == ["Conflicted", "Recovered"]
+    assert [status.at_s for _, status in scene.reporter.written] == [scene.clock.now_s()]
+
+
+class _Broken(FakeReporter):
+    async def write(self, resource: Resource, status: TargetStatus) -> bool:
+        raise RuntimeError("on purpose")
+
+
+async def test_what_cannot_be_told_ends_nothing() -> None:
+    scene = Scene()
+    scene.teller = Teller(_Broken(), scene.board, scene.clock, lambda: scene.real_s)
+    task = asyncio.ensure_future(scene.teller.run())
+    await scene.tick(settle=False)
+    await asyncio.sleep(0.01)
+    assert not task.done()
+    scene.teller = Teller(scene.reporter, scene.board, scene.clock, lambda: scene.real_s)
+    await scene.tick()
+    assert len(scene.reporter.written) == 1
+    task.cancel()
