@@ -65,8 +65,8 @@ class Teller:
         self._clock = clock
         self._real_s = real_s
         self._said: dict[str, _Said] = {}
-        self._problems: dict[str, tuple[str, str]] = {}
-        """Reason and words of unusable resources by key, so that each is told once."""
+        self._problems: dict[str, tuple[int, str, str]] = {}
+        """Generation, reason and words of unusable resources by key, so that each is told once."""
         self._due: dict[str, list[_Work]] = {}
         self._heard = asyncio.Event()
 
@@ -82,11 +82,12 @@ class Teller:
 
     def hear_problems(self, problems: Collection[TargetProblem], reason: str) -> None:
         """That resources cannot be used; `reason` is one CamelCase word."""
-        words: dict[tuple[str, str], list[str]] = defaultdict(list)
+        words: dict[Resource, list[str]] = defaultdict(list)
         for problem in problems:
-            words[problem.namespace, problem.name].append(f"{problem.field}: {problem.message}")
-        for (namespace, name), said in words.items():
-            self._queue(f"{namespace}/{name}", self._problem_work(Resource(namespace, name), reason, "; ".join(said)))
+            resource = Resource(problem.namespace, problem.name, generation=problem.generation)
+            words[resource].append(f"{problem.field}: {problem.message}")
+        for resource, said in words.items():
+            self._queue(resource.key, self._problem_work(resource, reason, "; ".join(said)))
 
     async def run(self) -> None:
         """Pass on what was heard, until cancelled."""
@@ -146,11 +147,12 @@ class Teller:
         self._problems = {key: words for key, words in self._problems.items() if key in broken}
 
     async def _tell_once(self, resource: Resource, reason: str, words: str) -> None:
-        if self._problems.get(resource.key) == (reason, words):
+        said = (resource.generation, reason, words)
+        if self._problems.get(resource.key) == said:
             return
         _log.warning("%s is not planned: %s", resource.key, words)
         if await self._tell_problem(resource, reason, words):
-            self._problems[resource.key] = (reason, words)
+            self._problems[resource.key] = said
 
     async def _tell_problem(self, resource: Resource, reason: str, words: str) -> bool:
         """Whether it was told."""

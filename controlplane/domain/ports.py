@@ -57,6 +57,8 @@ class TargetProblem:
     name: str
     field: str
     message: str
+    generation: int = 0
+    """The resource's, so that one that was edited and is still wrong is told again; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,16 @@ async def test_a_problem_is_told_once_until_it_changes_or_comes_again() -> None:
     assert (ready.status, ready.observed_generation) == ("False", 1)
 
 
+async def test_a_resource_that_was_edited_and_is_still_wrong_is_told_again() -> None:
+    scene = Scene()
+    for generation in (1, 1, 2):
+        scene.teller.hear_problems(
+            [TargetProblem("default", "chat", "spec.model", "is 'x'", generation)], "InvalidSpec"
+        )
+        await scene.teller.settle()
+    assert len(scene.reporter.written) == 2
+
+
 async def test_off_is_said_once_and_its_figures_go() -> None:
     scene = Scene()
     await scene.tick()
