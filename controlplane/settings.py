@@ -13,6 +13,39 @@ class SettingsError(ValueError):
     """A setting that is missing or cannot be used; the message names it, its value and what is allowed."""
 
 
+OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens; port 0 is one that is free."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    """What the controller serves beside its work. An address that is None is not listened at.
+
+    A directory of TLS is a mounted Secret of type `kubernetes.io/tls`: `tls.crt` and `tls.key`.
+    """
+
+    pages: Address | None = Address("127.0.0.1", 0)
+    """`/healthz`, `/readyz` and `/metrics`."""
+    external_metrics: Address | None = None
+    external_metrics_tls_dir: Path | None = None
+    front_proxy: bool = True
+    """Whether the caller of external metrics must show the certificate of the API server's front proxy."""
+    front_proxy_ca: Path | None = None
+    """Who signs that certificate; None: the cluster is asked, as extension API servers do."""
+    front_proxy_names: tuple[str, ...] = ()
+    """Common names that it may have; empty: those that the cluster says."""
+    keda: Address | None = None
+    keda_tls_dir: Path | None = None
+    """None: plain gRPC."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What an entry point needs to find the database, the broker, the cluster, the clock and its own files."""
@@ -23,13 +56,15 @@ class Settings:
     kubeconfig: Path | None
     spool_dir: Path
     web_dir: Path | None
+    serving: ServingSettings = ServingSettings()
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """The settings that the variables `TIDEGATE_*` and `KUBECONFIG` give.
 
     Raises:
-        SettingsError: if `TIDEGATE_DATABASE_URL` is missing or is not a PostgreSQL URL.
+        SettingsError: if `TIDEGATE_DATABASE_URL` is missing or is not a PostgreSQL URL, or if what is to be served
+            is not told in full.
     """
     database_url = environment.get("TIDEGATE_DATABASE_URL", "")
     if not database_url.startswith(("postgresql://", "postgresql+psycopg://")):
@@ -43,7 +78,42 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         kubeconfig=_path(environment, "KUBECONFIG"),
         spool_dir=_path(environment, "TIDEGATE_SPOOL_DIR") or Path(platformdirs.user_state_dir("tidegate")) / "spool",
         web_dir=_path(environment, "TIDEGATE_WEB_DIR"),
+        serving=_serving(environment),
     )
+
+
+def _serving(environment: Mapping[str, str]) -> ServingSettings:
+    external = _address(environment, "TIDEGATE_EXTERNAL_METRICS_LISTEN", None)
+    tls_dir = _path(environment, "TIDEGATE_EXTERNAL_METRICS_TLS_DIR")
+    if external is not None and tls_dir is None:
+        raise SettingsError(
+            "TIDEGATE_EXTERNAL_METRICS_TLS_DIR is missing; allowed: a directory with tls.crt and tls.key, since API "
+            "servers speak to their extensions over TLS alone"
+        )
+    names = environment.get("TIDEGATE_FRONT_PROXY_NAMES", "").split(",")
+    asks = environment.get("TIDEGATE_FRONT_PROXY_CA") != OFF
+    return ServingSettings(
+        pages=_address(environment, "TIDEGATE_CONTROLLER_LISTEN", ServingSettings().pages),
+        external_metrics=external,
+        external_metrics_tls_dir=tls_dir,
+        front_proxy=asks,
+        front_proxy_ca=_path(environment, "TIDEGATE_FRONT_PROXY_CA") if asks else None,
+        front_proxy_names=tuple(name.strip() for name in names if name.strip()),
+        keda=_address(environment, "TIDEGATE_KEDA_LISTEN", None),
+        keda_tls_dir=_path(environment, "TIDEGATE_KEDA_TLS_DIR"),
+    )
+
+
+def _address(environment: Mapping[str, str], name: str, default: Address | None) -> Address | None:
+    value = environment.get(name)
+    if not value:
+        return default
+    if value == OFF:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise SettingsError(f"{name} is {value!r}; allowed: host:port, e.g. 0.0.0.0:8081 or [::]:8081, or {OFF}")
+    return Address(host.strip("[]"), int(port))
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

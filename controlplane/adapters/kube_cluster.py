@@ -92,7 +92,8 @@ def _targets(manifests: list[Json]) -> tuple[list[Target], list[TargetProblem]]:
         except ManifestError as error:
             metadata = manifest.get("metadata", {})
             namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
-            problems.append(TargetProblem(namespace, name, error.field, error.message))
+            generation = int(metadata.get("generation") or 0)
+            problems.append(TargetProblem(namespace, name, error.field, error.message, generation))
         else:
             targets.append(target)
     return sorted(targets, key=lambda target: target.key), problems

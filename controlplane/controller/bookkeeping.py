@@ -33,7 +33,6 @@ class Bookkeeping:
     ledger: Ledger
     clock: Clock
     real_s: Callable[[], float]
-    failures: int = 0
     _measured: Mapping[str, Mapping[str, ColdStart]] = field(default_factory=dict)
     _memories: dict[str, Memory] | None = None
     _kept_replicas: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -45,6 +44,11 @@ class Bookkeeping:
     def cold_starts(self, target: Target) -> Mapping[str, ColdStart]:
         """Measured cold starts of a target by variant."""
         return self._measured.get(target.key, {})
+
+    @property
+    def ledger_is_away(self) -> bool:
+        """Whether the ledger did not answer when it was last asked."""
+        return self._was_away
 
     async def before(self, state: ClusterState, stepper: Callable[[str], GroupStepper]) -> None:
         """Mirror targets, keep cold starts, take up memories and fits: what the coming tick will look at."""

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 from controlplane.controller import collector
 from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.pulse import Pulse
+from controlplane.controller.teller import Teller
 from controlplane.domain.decision import Actuation, ActuationResult, Decision, Tick, Validation, Verdict
 from controlplane.domain.ports import (
     Actuator,
@@ -20,7 +22,9 @@ from controlplane.domain.ports import (
     IntentLog,
     Scraper,
     SpoolUnavailable,
+    TargetProblem,
 )
+from controlplane.domain.status import Told
 from controlplane.domain.target import Mode, Target, Variant
 from controlplane.planning import sentences, validate
 from controlplane.planning.stepper import GroupStepper, Step, TargetView
@@ -42,6 +46,8 @@ class Ports:
     spool: IntentLog
     books: Bookkeeping
     real_s: Callable[[], float]
+    teller: Teller
+    pulse: Pulse
 
 
 @dataclass(slots=True)
@@ -50,14 +56,15 @@ class Controller:
 
     ports: Ports
     steppers: dict[str, GroupStepper] = field(default_factory=dict)
-    _told: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Problems that were reported, so that each is written once."""
 
     async def run(self, leading: asyncio.Event) -> None:
         """Tick while we lead, until cancelled."""
+        pulse = self.ports.pulse
         while True:
+            pulse.waits()
             await leading.wait()
             began_s = self.ports.real_s()
+            pulse.turns(began_s)
             interval_s = await self._guarded_tick()
             spent_s = self.ports.real_s() - began_s
             wait_s = max(interval_s / self.ports.clock.speed, SHORTEST_TICK_REAL_S) - spent_s
@@ -66,12 +73,14 @@ class Controller:
     async def _guarded_tick(self) -> float:
         """One tick whose failure is logged and never ends the loop; returns seconds of the clock to the next one."""
         try:
-            return await self.tick_all()
+            interval_s = await self.tick_all()
+            self.ports.pulse.ticked(self.ports.real_s(), interval_s / self.ports.clock.speed)
+            return interval_s
         except ClusterUnavailable as error:
             _log.warning("no tick: %s", error)
         except Exception:  # noqa: BLE001 (the loop's edge: whatever it is, the next tick tries again)
-            self.ports.books.failures += 1
-            _log.exception("a tick failed (%d so far)", self.ports.books.failures)
+            _log.exception("a tick failed (%d before it)", self.ports.pulse.failed)
+        self.ports.pulse.fails()
         return SHORTEST_TICK_REAL_S * self.ports.clock.speed
 
     async def tick_all(self) -> float:
@@ -81,11 +90,11 @@ class Controller:
             ClusterUnavailable: if the cluster cannot be read.
         """
         state = await self.ports.cluster.state()
-        await self._report_problems(state)
         by_group = collector.groups(state)
         await self.ports.books.before(state, self._stepper)
         for group, targets in by_group.items():
             await self.tick(group, targets, state)
+        self._tell_others(state)
         await self.ports.books.after(self.ports.spool)
         return min((t.policy.interval_s for targets in by_group.values() for t in targets), default=15.0)
 
@@ -99,9 +108,12 @@ class Controller:
         kept = self._intend([tick for tick in intended if _moves(tick)])
         by_key = {view.target.key: view for view in views}
         done = [await self._carry_out(tick, by_key[tick.inputs.target.key], state, kept) for tick in intended]
-        done = [replace(tick, duration_s=ports.real_s() - began_s) for tick in done]
+        took_s = ports.real_s() - began_s
+        ports.teller.board.took(took_s)
+        done = [replace(tick, duration_s=took_s) for tick in done]
         self._record(done)
-        await asyncio.gather(*(self._report(tick) for tick in done))
+        for tick in done:
+            self._tell(tick, by_key[tick.inputs.target.key], state)
         return done
 
     def _stepper(self, group: str) -> GroupStepper:
@@ -158,22 +170,26 @@ class Controller:
         first = collector.idlest_first(seen.samples, variant.name)[: before - after] if after < before else []
         return await self.ports.actuator.apply(target, variant, before, after, version, first)
 
-    async def _report(self, tick: Tick) -> None:
-        observation = tick.inputs.observation
-        ready = sum(v.ready for v in observation.variants)
-        await self.ports.actuator.report(
-            tick.inputs.target, tick.decision, tick.decision.reason, observation.attainment, ready
-        )
+    def _tell(self, tick: Tick, seen: TargetView, state: ClusterState) -> None:
+        target = tick.inputs.target
+        problems = tuple(f"{p.field}: {p.message}" for p in state.problems if _is_of(p, target))
+        self.ports.teller.hear(Told(tick, tuple(seen.replicas), problems))
         if tick.decision.verdict in (Verdict.UP, Verdict.DOWN):
-            _log.info("%s\n  %s", tick.inputs.target.key, "\n  ".join(sentences(tick)))
+            _log.info("%s\n  %s", target.key, "\n  ".join(sentences(tick)))
 
-    async def _report_problems(self, state: ClusterState) -> None:
-        for problem in state.problems:
-            words = f"{problem.field}: {problem.message}"
-            if self._told.get((problem.namespace, problem.name)) != words:
-                self._told[problem.namespace, problem.name] = words
-                _log.warning("%s/%s is not planned: %s", problem.namespace, problem.name, words)
-                await self.ports.actuator.report_problem(problem)
+    def _tell_others(self, state: ClusterState) -> None:
+        """Of those that are not ticked: what is wrong with them, or that they are Off; and forget who is gone."""
+        usable, ticked = {t.key for t in state.targets}, _ticked(state)
+        unusable = [p for p in state.problems if f"{p.namespace}/{p.name}" not in ticked]
+        keys = {f"{p.namespace}/{p.name}" for p in unusable}
+        self.ports.teller.keep(usable, keys)
+        self.ports.teller.board.keep(ticked)
+        missing = [p for p in unusable if f"{p.namespace}/{p.name}" in usable]
+        self.ports.teller.hear_problems([p for p in unusable if p not in missing], "InvalidSpec")
+        self.ports.teller.hear_problems(missing, "ScaleTargetUnusable")
+        for target in state.targets:
+            if target.policy.mode is Mode.OFF and target.key not in keys:
+                self.ports.teller.hear_off(target)
 
 
 def _ticks(group: str, step: Step) -> list[Tick]:
@@ -211,3 +227,12 @@ def _moves(tick: Tick) -> bool:
 
 def _goes_down(decision: Decision) -> bool:
     return any(after < decision.current.get(name, after) for name, after in decision.desired.items())
+
+
+def _ticked(state: ClusterState) -> set[str]:
+    """Keys of the targets that are ticked."""
+    return {target.key for targets in collector.groups(state).values() for target in targets}
+
+
+def _is_of(problem: TargetProblem, target: Target) -> bool:
+    return (problem.namespace, problem.name) == (target.namespace, target.name)

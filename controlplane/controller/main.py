@@ -12,9 +12,15 @@ from controlplane.adapters.kube_actuator import KubernetesActuator
 from controlplane.adapters.kube_cluster import KubernetesCluster
 from controlplane.adapters.kube_http import KubeHttp
 from controlplane.adapters.kube_lease import Lease
+from controlplane.adapters.kube_reporter import KubernetesReporter
 from controlplane.adapters.spool import FileSpool
+from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping
 from controlplane.controller.loop import Controller, Ports
+from controlplane.controller.metrics import Inside
+from controlplane.controller.pulse import Pulse
+from controlplane.controller.serving import serving_all
+from controlplane.controller.teller import Teller
 from controlplane.settings import Settings
 from controlplane.store.ledger import PostgresLedger
 
@@ -29,28 +35,34 @@ async def run(settings: Settings) -> None:
     Raises:
         ClusterUnavailable: if there is no way into a cluster.
         SpoolUnavailable: if what the spool still holds cannot be read.
+        OSError: if an address cannot be listened at, or a certificate cannot be read.
     """
     clock = clock_from_anchor(settings.clock_path)
     ledger = PostgresLedger(settings.database_url)
     spool = FileSpool(settings.spool_dir)
+    board, pulse = Board(clock), Pulse()
     async with KubeHttp(settings.kubeconfig) as http, HttpScraper(clock) as scraper:
         ports = Ports(
             clock=clock,
             cluster=KubernetesCluster(http),
             scraper=scraper,
-            actuator=KubernetesActuator(http, clock),
+            actuator=KubernetesActuator(http),
             spool=spool,
             books=Bookkeeping(ledger, clock, monotonic_s),
             real_s=monotonic_s,
+            teller=Teller(KubernetesReporter(http, clock.now_s), board, clock, monotonic_s),
+            pulse=pulse,
         )
+        inside = Inside(board, pulse, ports.books, spool)
         lease = Lease(http, LEASE_NAMESPACE, socket.gethostname(), real_now_s)
         _log.info("waiting for the lease")
         try:
-            async with asyncio.TaskGroup() as group:
+            async with serving_all(settings.serving, inside, http, clock), asyncio.TaskGroup() as group:
                 # If either fails the other is cancelled, and the process ends with a word: no silent half of it goes
                 # on.
                 group.create_task(lease.hold())
                 group.create_task(Controller(ports).run(lease.leading))
+                group.create_task(ports.teller.run())
         finally:
             await lease.release()
             ledger.close()

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from controlplane.domain.decision import Actuation, ColdStart, Decision, Forecast, Tick
+from controlplane.domain.decision import Actuation, ColdStart, Forecast, Tick
 from controlplane.domain.observation import Fault, Inventory, Replica, Surroundings
+from controlplane.domain.status import DesiredCount, Notice, TargetStatus
 from controlplane.domain.target import Target, Variant
 from forecasters.types import Series
 
@@ -56,6 +57,8 @@ class TargetProblem:
     name: str
     field: str
     message: str
+    generation: int = 0
+    """The resource's, so that one that was edited and is still wrong is told again; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +109,47 @@ class Actuator(Protocol):
         """PATCH the scale of `variant`. On the way down the replicas `idlest_first` are marked to be deleted first."""
         ...
 
-    async def report(
-        self, target: Target, decision: Decision, message: str, attainment: float | None, ready: int
-    ) -> None:
-        """Write the decision to the custom resource's status, and an Event where something changed."""
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Which custom resource something is said of; `uid` is what ties an Event to it."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+    generation: int = 0
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+
+class Reporter(Protocol):
+    """Tells the cluster what became of a custom resource. Whoever cannot be told now is told at a later tick."""
+
+    async def recall(self, namespace: str, name: str) -> tuple[Resource, TargetStatus | None] | None:
+        """The resource and the status that it has now; None where it is gone or cannot be read."""
         ...
 
-    async def report_problem(self, problem: TargetProblem) -> None:
-        """Write to a custom resource that it cannot be used, and why."""
+    async def write(self, resource: Resource, status: TargetStatus) -> bool:
+        """Make `status` the resource's status; whether it was taken."""
+        ...
+
+    async def notify(self, resource: Resource, notice: Notice) -> None:
+        """An Event, or one more count of the Event that said the same."""
+        ...
+
+
+class DesiredCounts(Protocol):
+    """How many replicas are wanted, for those who act on it themselves: HPA, KEDA."""
+
+    def counts(self) -> Sequence[DesiredCount]:
+        """The newest count of every variant that has one, fresh or not; the reader looks at `fresh_until_s`."""
+        ...
+
+    async def changed(self) -> None:
+        """Returns when `counts` may have changed."""
         ...
 
 

@@ -261,7 +261,10 @@ def _start_parts(run: _Run, environment: dict[str, str]) -> None:
         run.supervisor.launch(part)
     run.supervisor.wait_ready(cluster, run.interrupted)
     console.progress("starting the controller")
-    controller = _part(run, "controller", [*tidegate, "controller"], environment)
+    listen = f"127.0.0.1:{free_port()}"
+    controller = _part(
+        run, "controller", [*tidegate, "controller"], {**environment, "TIDEGATE_CONTROLLER_LISTEN": listen}
+    )
     run.supervisor.launch(controller)
     run.supervisor.wait_ready(api, run.interrupted)
     if run.interrupted():
@@ -270,6 +273,7 @@ def _start_parts(run: _Run, environment: dict[str, str]) -> None:
     console.say(f"  log in:  {one_time_link(run.database_url, options.url, real_now_s())}")
     console.say("           (works once, within an hour; another: tidegate login-link)")
     console.say(f"  kubectl: export KUBECONFIG={paths.kubeconfig}; kubectl get deployments,pods,infas")
+    console.say(f"  metrics: http://{listen}/metrics (the controller's)")
     console.say(f"  logs:    {paths.logs}    stop: Ctrl-C")
 
 

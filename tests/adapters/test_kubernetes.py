@@ -19,11 +19,14 @@ from controlplane.adapters.kube_cluster import KubernetesCluster
 from controlplane.adapters.kube_http import KubeError, KubeHttp
 from controlplane.adapters.kube_lease import LEASE_NAME, Lease
 from controlplane.adapters.kube_objects import inventory_from_nodes, replica_from_pod
+from controlplane.adapters.kube_reporter import KubernetesReporter
 from controlplane.crds import inference_autoscaler
 from controlplane.domain.decision import ActuationResult
 from controlplane.domain.observation import FaultKind, Replica, ReplicaPhase
-from controlplane.domain.ports import ClusterUnavailable, TargetProblem
+from controlplane.domain.ports import ClusterUnavailable, Resource
+from controlplane.domain.status import Notice, Told
 from controlplane.observing import read_page
+from controlplane.planning.status import status_of
 from controlplane.simulation.fleet import Fleet
 from controlplane.simulation.scenario import load_scenario
 from controlplane.simulation.server import ClusterServer
@@ -90,7 +93,7 @@ async def test_every_ready_replica_is_scraped_where_its_pod_says(cluster: Simula
 
 
 async def test_a_patch_scales_and_pods_follow(cluster: Simulated, http: KubeHttp) -> None:
-    reader, actuator = KubernetesCluster(http), KubernetesActuator(http, cluster.clock)
+    reader, actuator = KubernetesCluster(http), KubernetesActuator(http)
     state = await reader.state()
     target, version = state.targets[0], state.resource_versions["default/chat"]["h100"]
     done = await actuator.apply(target, target.variant("h100"), 2, 4, version)
@@ -106,7 +109,7 @@ async def test_a_patch_scales_and_pods_follow(cluster: Simulated, http: KubeHttp
 
 
 async def test_the_idlest_goes_first(cluster: Simulated, http: KubeHttp) -> None:
-    reader, actuator = KubernetesCluster(http), KubernetesActuator(http, cluster.clock)
+    reader, actuator = KubernetesCluster(http), KubernetesActuator(http)
     state = await reader.state()
     target = state.targets[0]
     names = [r.name for r in state.replicas["default/chat"] if r.variant == "h100"]
@@ -118,7 +121,7 @@ async def test_the_idlest_goes_first(cluster: Simulated, http: KubeHttp) -> None
 
 
 async def test_a_stale_version_is_a_conflict_and_a_missing_object_a_failure(cluster: Simulated, http: KubeHttp) -> None:
-    actuator = KubernetesActuator(http, cluster.clock)
+    actuator = KubernetesActuator(http)
     target = (await KubernetesCluster(http).state()).targets[0]
     stale = await actuator.apply(target, target.variant("h100"), 2, 3, "1")
     assert stale.result is ActuationResult.CONFLICT
@@ -132,19 +135,6 @@ async def test_a_stale_version_is_a_conflict_and_a_missing_object_a_failure(clus
     assert state.desired["default/chat"] == {"l40s": 1}
 
 
-async def test_a_decision_is_written_to_status_and_events(cluster: Simulated, http: KubeHttp) -> None:
-    actuator = KubernetesActuator(http, cluster.clock)
-    target = (await KubernetesCluster(http).state()).targets[0]
-    decision = make_tick().decision
-    await actuator.report(target, decision, decision.reason, 0.987, 3)
-    path = "/apis/tidegate.io/v1alpha1/namespaces/default/inferenceautoscalers/chat"
-    status = (await http.get(path))["status"]
-    assert (status["verdict"], status["attainment"], status["ready"]) == (decision.verdict.value, "98.7%", 3)
-    assert {c["type"] for c in status["conditions"]} == {"Ready", "MetricsHealthy"}
-    events = (await http.get("/api/v1/namespaces/default/events"))["items"]
-    assert len(events) == (decision.verdict.value in ("up", "down"))
-
-
 async def test_a_wrong_resource_is_a_problem_that_names_its_field(cluster: Simulated, http: KubeHttp) -> None:
     path = "/apis/tidegate.io/v1alpha1/namespaces/default/inferenceautoscalers"
     good = (await http.get(f"{path}/chat"))["spec"]
@@ -154,9 +144,6 @@ async def test_a_wrong_resource_is_a_problem_that_names_its_field(cluster: Simul
     assert [t.name for t in state.targets] == ["chat"]
     (problem,) = state.problems
     assert (problem.name, problem.field) == ("bad", "spec.model")
-    await KubernetesActuator(http, cluster.clock).report_problem(problem)
-    (condition,) = (await http.get(f"{path}/bad"))["status"]["conditions"]
-    assert (condition["type"], condition["status"], "gpt-17" in condition["message"]) == ("Ready", "False", True)
 
 
 async def test_an_object_that_two_resources_name_stays_with_the_older(cluster: Simulated, http: KubeHttp) -> None:
@@ -323,17 +310,24 @@ async def test_the_adapters_pass_against_a_real_api_server(tmp_path: Path) -> No
         state = await KubernetesCluster(http).state()
         target = state.targets[0]
         assert state.desired["default/chat"] == {"h100": 2, "l40s": 2}
-        actuator = KubernetesActuator(http, ManualClock(T0))
+        actuator = KubernetesActuator(http)
         version = state.resource_versions["default/chat"]["h100"]
         done = await actuator.apply(target, target.variant("h100"), 2, 5, version)
         assert done.result is ActuationResult.APPLIED
         again = await actuator.apply(target, target.variant("h100"), 2, 5, version)
         assert again.result is ActuationResult.CONFLICT
         assert (await KubernetesCluster(http).state()).desired["default/chat"]["h100"] == 5
-        decision = make_tick().decision
-        await actuator.report(target, decision, decision.reason, None, 0)
-        assert (await http.get(f"{resources}/chat"))["status"]["verdict"] == decision.verdict.value
-        await actuator.report_problem(TargetProblem("default", "chat", "spec.model", "is wrong"))
+        reporter = KubernetesReporter(http, lambda: T0)
+        status = status_of(Told(make_tick()), None)
+        assert await reporter.write(Resource("default", "chat", target.uid, target.generation), status)
+        written = (await http.get(f"{resources}/chat"))["status"]
+        assert (written["verdict"], len(written["conditions"])) == (status.verdict, 5)
+        for _ in range(3):
+            await reporter.notify(Resource("default", "chat", target.uid), Notice("Conflicted", "an HPA", True))
+        events = (await http.get("/api/v1/namespaces/default/events"))["items"]
+        assert [(e["reason"], e["count"]) for e in events if e["involvedObject"]["name"] == "chat"] == [
+            ("Conflicted", 3)
+        ]
         lease = Lease(http, "default", "one", lambda: T0)
         await lease.try_once()
         assert lease.leading.is_set()

@@ -11,9 +11,13 @@ from controlplane.adapters.clock import ManualClock
 from controlplane.adapters.http_scraper import FakeScraper
 from controlplane.adapters.kube_actuator import FakeActuator
 from controlplane.adapters.kube_cluster import FakeCluster
+from controlplane.adapters.kube_reporter import FakeReporter
 from controlplane.adapters.spool import MemorySpool
+from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping, _was_cold
 from controlplane.controller.loop import Controller, Ports
+from controlplane.controller.pulse import Pulse
+from controlplane.controller.teller import Teller
 from controlplane.domain.decision import ActuationResult, Tick, Verdict
 from controlplane.domain.observation import Replica, ReplicaPhase
 from controlplane.domain.ports import ClusterState, ClusterUnavailable, TargetProblem
@@ -42,6 +46,9 @@ class World:
         self.cluster = FakeCluster(None)
         self.scraper = FakeScraper(self.clock, {})
         self.actuator = FakeActuator()
+        self.reporter = FakeReporter()
+        self.board = Board(self.clock)
+        self.pulse = Pulse()
         self.spool = MemorySpool()
         self.ledger = MemoryLedger()
         self.real_s = 0.0
@@ -50,7 +57,18 @@ class World:
     def start(self) -> Controller:
         """A controller process that begins anew, with what the ledger kept."""
         books = Bookkeeping(self.ledger, self.clock, lambda: self.real_s)
-        ports = Ports(self.clock, self.cluster, self.scraper, self.actuator, self.spool, books, lambda: self.real_s)
+        self.teller = Teller(self.reporter, self.board, self.clock, lambda: self.real_s)
+        ports = Ports(
+            self.clock,
+            self.cluster,
+            self.scraper,
+            self.actuator,
+            self.spool,
+            books,
+            lambda: self.real_s,
+            self.teller,
+            self.pulse,
+        )
         return Controller(ports)
 
     async def tick(self, count: int = 1, silent: bool = False) -> list[Tick]:
@@ -63,6 +81,7 @@ class World:
             self.scraper.pages = {} if silent else {name: self.fleet.metrics_page(name) for name in names}
             self.cluster.current = self.state()
             await self.controller.tick_all()
+            await self.teller.settle()
         return sorted(self.ledger.ticks.values(), key=lambda t: t.at_s)
 
     def state(self, problems: tuple[TargetProblem, ...] = ()) -> ClusterState:
@@ -87,7 +106,9 @@ async def test_a_tick_is_decided_patched_recorded_and_reported() -> None:
     assert {call.variant for call in moved} == {"h100", "l40s"}
     assert all(call.resource_version == "7" for call in moved)
     assert {a.result for a in tick.actuations} == {ActuationResult.APPLIED}
-    assert world.actuator.reports[-1].decision == tick.decision
+    status = world.reporter.statuses[world.target.key]
+    assert (status.verdict, status.reason, status.desired) == (tick.decision.verdict, tick.decision.reason, 6)
+    assert {notice.reason for _, notice in world.reporter.notices} == {"ScaledUp"}
     assert world.spool.pending() == []
     assert world.ledger.mirrored[world.target.key] == world.target
     assert world.ledger.forecasts
@@ -191,7 +212,10 @@ async def test_a_wrong_resource_is_told_once_and_disturbs_no_other() -> None:
         world.clock.advance(INTERVAL_S)
         world.cluster.current = world.state((problem,))
         await world.controller.tick_all()
-    assert world.actuator.problems == [problem]
+        await world.teller.settle()
+    told = [status for key, status in world.reporter.written if key == "default/bad"]
+    assert [s.conditions[0].message for s in told] == ["spec.model: is 'x'"]
+    assert [n.reason for key, n in world.reporter.notices if key == "default/bad"] == ["InvalidSpec"]
     assert len(world.ledger.ticks) == 3
 
 
