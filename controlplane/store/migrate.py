@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 import migrations
-from controlplane.store.engine import transaction
+from controlplane.store.engine import make_engine, transaction
 
 
 def configuration(url: str) -> Config:
@@ -36,3 +36,28 @@ def is_current(engine: Engine) -> bool:
     newest = ScriptDirectory.from_config(configuration("")).get_current_head()
     with transaction(engine) as connection:
         return MigrationContext.configure(connection).get_current_revision() == newest
+
+
+def is_current_at(url: str) -> bool:
+    """Whether the database at `url` has the newest schema.
+
+    Raises:
+        LedgerUnavailable: if it does not answer.
+    """
+    engine = make_engine(url)
+    try:
+        return is_current(engine)
+    finally:
+        engine.dispose()
+
+
+def bring_up(url: str) -> bool:
+    """`upgrade` where it is needed; whether it was. Several at once wait for one another (see migrations/env.py).
+
+    Raises:
+        LedgerUnavailable: if the database does not answer.
+    """
+    if is_current_at(url):
+        return False
+    upgrade(url)
+    return True
