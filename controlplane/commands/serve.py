@@ -46,10 +46,12 @@ def beat() -> None:
 def _celery(*arguments: str) -> None:
     """In this process: as PID 1 of a container it gets SIGTERM itself, and ends as Celery does."""
     from controlplane.settings import broker_url_from
-    from controlplane.workers.app import make_app
+
+    broker_url_from(os.environ)
+    from controlplane.workers.app import app
     from controlplane.workers.heartbeat import install
 
-    install(make_app(broker_url_from(os.environ))).start([*arguments])
+    install(app).start([*arguments])
 
 
 def migrate(

@@ -28,18 +28,23 @@ def upgrade(url: str) -> None:
 
 
 def is_current(engine: Engine) -> bool:
-    """Whether the database has the newest schema.
+    """Whether the database has the newest schema, or one that only a newer program knows.
+
+    During an upgrade, and after a rollback, programs run on the schema of the version after them: a migration leaves
+    what that version needs. They go on, where "not mine" would take every replica out of service at once.
 
     Raises:
         LedgerUnavailable: if it does not answer.
     """
-    newest = ScriptDirectory.from_config(configuration("")).get_current_head()
+    scripts = ScriptDirectory.from_config(configuration(""))
     with transaction(engine) as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+        current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return current == scripts.get_current_head() or (current is not None and current not in known)
 
 
 def is_current_at(url: str) -> bool:
-    """Whether the database at `url` has the newest schema.
+    """`is_current` of the database at `url`.
 
     Raises:
         LedgerUnavailable: if it does not answer.
