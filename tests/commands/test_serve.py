@@ -149,7 +149,9 @@ def test_a_heartbeat_may_be_absent_but_not_old(tmp_path: Path) -> None:
     assert "no heartbeat for 91 s" in str(problem(file, 1e9 + STALE_AFTER_S + 1))
 
 
-@pytest.mark.parametrize(("part", "says"), [("worker", ". tidegate.fit_forecast\n"), ("beat", "maxinterval -> 10.00 seconds")])
+@pytest.mark.parametrize(
+    ("part", "says"), [("worker", ". tidegate.fit_forecast\n"), ("beat", "maxinterval -> 10.00 seconds")]
+)
 def test_it_shows_that_it_turns_and_ends_at_a_signal(
     part: str, says: str, tmp_path: Path, valkey: EmbeddedValkey, database_url: str
 ) -> None:

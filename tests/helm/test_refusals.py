@@ -52,4 +52,3 @@ def test_values_that_the_schema_refuses(case: str) -> None:
     values, words = BY_THE_SCHEMA[case]
     with helm.Chart.load(CHART) as chart, pytest.raises(helm.HelmValuesError, match=words):
         chart.validate_schema(merged(EXTERNAL, values))
-

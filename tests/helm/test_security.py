@@ -95,10 +95,7 @@ def _rules(rendered: Rendered) -> list[Rule]:
 
 def _verbs(rules: list[Rule], group: str, resource: str) -> set[str]:
     return {
-        verb
-        for rule in rules
-        if group in rule["apiGroups"] and resource in rule["resources"]
-        for verb in rule["verbs"]
+        verb for rule in rules if group in rule["apiGroups"] and resource in rule["resources"] for verb in rule["verbs"]
     }
 
 
@@ -217,7 +214,9 @@ def test_without_rbac_there_is_none() -> None:
 
 def test_people_get_rights_through_the_clusters_own_roles() -> None:
     roles = {
-        role["metadata"]["name"]: role for role in render().of_kind("ClusterRole") if "infas" in role["metadata"]["name"]
+        role["metadata"]["name"]: role
+        for role in render().of_kind("ClusterRole")
+        if "infas" in role["metadata"]["name"]
     }
     view, edit = roles[f"tidegate-infas-view-{NAMESPACE}"], roles[f"tidegate-infas-edit-{NAMESPACE}"]
     prefix = "rbac.authorization.k8s.io/aggregate-to-"

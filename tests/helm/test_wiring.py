@@ -85,14 +85,18 @@ def test_secrets_that_pods_name_are_made_or_are_the_users(rendered: Rendered) ->
     made = {(s["metadata"]["name"], key) for s in rendered.of_kind("Secret") for key in s.get("stringData", {})}
     users = {("pg", "url"), ("mq", "url")}
     for _, spec in rendered.pod_specs():
-        for variable in [v for c in spec["containers"] for v in c.get("env", []) if "secretKeyRef" in v.get("valueFrom", {})]:
+        for variable in [
+            v for c in spec["containers"] for v in c.get("env", []) if "secretKeyRef" in v.get("valueFrom", {})
+        ]:
             reference = variable["valueFrom"]["secretKeyRef"]
             assert (reference["name"], reference["key"]) in made | users
 
 
 def test_volumes_that_are_mounted_are_there(rendered: Rendered) -> None:
     claims = {
-        found["metadata"]["name"]: {claim["metadata"]["name"] for claim in found["spec"].get("volumeClaimTemplates", [])}
+        found["metadata"]["name"]: {
+            claim["metadata"]["name"] for claim in found["spec"].get("volumeClaimTemplates", [])
+        }
         for found in rendered.of_kind("StatefulSet")
     }
     for name, spec in rendered.pod_specs():
@@ -230,7 +234,7 @@ tests:
   input_series:
   - {series: 'up{job="tidegate-controller",pod="a"}', values: '0x10'}
   alert_rule_test:
-  - {eval_time: 5m, alertname: TidegateControllerDown, exp_alerts: [{exp_labels: {severity: critical, job: tidegate-controller}}]}
+  - {eval_time: 5m, alertname: TidegateControllerDown, exp_alerts: [{exp_labels: {severity: critical}}]}
 """
 """promtool's unit tests: who is told of what, and who is not."""
 
