@@ -153,12 +153,14 @@ A trial, with a PostgreSQL and a Valkey of its own:
       --set image.repository=REGISTRY/tidegate \\
       --set postgres.bundled.enabled=true --set broker.bundled.enabled=true
 
-Step by step, with going live, upgrades and removal: [docs/install.md](../../docs/install.md). The CustomResourceDefinition is in `crds/`: Helm
-installs it once and never upgrades or removes it; `tidegate crd | kubectl apply --server-side -f -` upgrades it.
+Step by step, with going live, upgrades and removal: [docs/install.md](../../docs/install.md). The
+CustomResourceDefinition is in `crds/`: Helm installs it once and never upgrades or removes it;
+`tidegate crd | kubectl apply --server-side -f -` upgrades it.
 
 ## Values
 
-A key that is not here is refused. This page and `values.schema.json` are made from `values.yaml` by `python helm/generate.py`.
+A key that is not here is refused. This page and `values.schema.json` are made from `values.yaml` by
+`python helm/generate.py`.
 
 | key | default | |
 |---|---|---|

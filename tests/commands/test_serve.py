@@ -40,12 +40,12 @@ def test_an_address_is_host_and_port(given: str, expected: tuple[str, int]) -> N
 
 @pytest.mark.parametrize("given", ["8080", "", "host:", "host:0", "host:65536", "host:http", "::1:8080"])
 def test_what_is_no_address_is_named(given: str) -> None:
-    with pytest.raises(SettingsError, match="--listen is .*allowed: HOST:PORT"):
+    with pytest.raises(SettingsError, match=r"--listen is .*allowed: HOST:PORT"):
         listen_address("--listen", given)
 
 
 def test_a_missing_broker_is_named() -> None:
-    with pytest.raises(SettingsError, match="TIDEGATE_BROKER_URL is ''; allowed: .*redis://"):
+    with pytest.raises(SettingsError, match=r"TIDEGATE_BROKER_URL is ''; allowed: .*redis://"):
         broker_url_from({})
 
 
