@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,19 @@ def test_the_schema_is_closed_all_over() -> None:
     allowed = {*free, *lists, "extraEgress", "parentRefs", "requests", "limits", "claims"}
     assert {at.removesuffix("/items").rsplit("/", 1)[-1] for at in open_objects} <= allowed
     assert merged({"a": {"b": 1}}, {"a": {"c": 2}}) == {"a": {"b": 1, "c": 2}}
+
+
+@pytest.mark.parametrize("page", ["docs/install.md", "README.md", "helm/tidegate/README.md"])
+def test_the_pages_set_values_that_there_are(page: str) -> None:
+    text = (CHART.parents[1] / page).read_text(encoding="utf-8")
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    heads = "|".join(values)
+    keys = set(re.findall(rf"(?:--set |`)((?:{heads})(?:\.\w+)+)", text))
+    assert len(keys) >= 3
+    for key in sorted(keys):
+        at = values
+        for name in key.removeprefix("controller.").split(".") if key.startswith("controller.pod.") else key.split("."):
+            if key.endswith("monitoring.labels.release") and name == "release":
+                break
+            assert name in at, key
+            at = at[name]
