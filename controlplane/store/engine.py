@@ -30,12 +30,16 @@ def make_engine(url: str) -> Engine:
     )
 
 
+NOT_MIGRATED = ("42P01", "42703")
+"""PostgreSQL's undefined_table and undefined_column: the schema is missing, or older than this program."""
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction, committed at the end of the block.
 
     Raises:
-        LedgerUnavailable: if the database does not answer.
+        LedgerUnavailable: if the database does not answer, or has not this version's schema (yet).
     """
     try:
         with engine.begin() as connection:
@@ -43,6 +47,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise LedgerUnavailable(_words(error)) from error
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in NOT_MIGRATED:
+            raise LedgerUnavailable(f"{_words(error)}; run `tidegate migrate`") from error
         if error.connection_invalidated:
             raise LedgerUnavailable(_words(error)) from error
         raise

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 import migrations
-from controlplane.store.engine import transaction
+from controlplane.store.engine import make_engine, transaction
 
 
 def configuration(url: str) -> Config:
@@ -28,11 +28,41 @@ def upgrade(url: str) -> None:
 
 
 def is_current(engine: Engine) -> bool:
-    """Whether the database has the newest schema.
+    """Whether the database has the newest schema, or one that only a newer program knows.
+
+    During an upgrade, and after a rollback, programs run on the schema of the version after them: a migration leaves
+    what that version needs. They go on, where "not mine" would take every replica out of service at once.
 
     Raises:
         LedgerUnavailable: if it does not answer.
     """
-    newest = ScriptDirectory.from_config(configuration("")).get_current_head()
+    scripts = ScriptDirectory.from_config(configuration(""))
     with transaction(engine) as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+        current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return current == scripts.get_current_head() or (current is not None and current not in known)
+
+
+def is_current_at(url: str) -> bool:
+    """`is_current` of the database at `url`.
+
+    Raises:
+        LedgerUnavailable: if it does not answer.
+    """
+    engine = make_engine(url)
+    try:
+        return is_current(engine)
+    finally:
+        engine.dispose()
+
+
+def bring_up(url: str) -> bool:
+    """`upgrade` where it is needed; whether it was. Several at once wait for one another (see migrations/env.py).
+
+    Raises:
+        LedgerUnavailable: if the database does not answer.
+    """
+    if is_current_at(url):
+        return False
+    upgrade(url)
+    return True
