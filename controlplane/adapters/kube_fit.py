@@ -6,6 +6,7 @@ Not looked at: affinity between Pods, topology spread, zones of volumes. What th
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from controlplane.adapters.kube_json import Json, at, condition, labels, mapping, name_of, objects, strings, text, texts
 from controlplane.adapters.kube_resources import pod_requests
@@ -27,8 +28,9 @@ def why_not(template: Json, node: Json) -> str:
         return "not selected"
     if not is_ready(node):
         return "not ready"
+    requested = pod_requests(spec)
     for taint in taints_of(node):
-        if not _is_tolerated(taint, spec):
+        if not _is_tolerated(taint, spec, requested):
             cordoned = taint.get("key") == UNSCHEDULABLE_TAINT["key"]
             return "cordoned" if cordoned else f"taint {_taint_words(taint)}"
     return ""
@@ -48,7 +50,7 @@ def selects(template: Json, node: Json) -> bool:
 def is_ready(node: Json) -> bool:
     """Whether the node's kubelet reports; a node that says nothing of it is taken as ready."""
     ready = condition(mapping(node.get("status")), "Ready")
-    return ready.get("status", "True") == "True"
+    return bool(ready.get("status", "True") == "True")
 
 
 def is_cordoned(node: Json) -> bool:
@@ -63,10 +65,10 @@ def taints_of(node: Json) -> list[Json]:
     return [*taints, UNSCHEDULABLE_TAINT] if is_cordoned(node) and not known else taints
 
 
-def _is_tolerated(taint: Json, spec: Json) -> bool:
+def _is_tolerated(taint: Json, spec: Json, requested: Container[str]) -> bool:
     # GKE and AKS add a toleration of the resource's own name to every Pod that asks for it, after the template (the
     # ExtendedResourceToleration admission plugin); where that is off, the Pod says Unschedulable soon enough.
-    if taint.get("key") in pod_requests(spec):
+    if text(taint.get("key")) in requested:
         return True
     return any(_tolerates(toleration, taint) for toleration in objects(spec.get("tolerations")))
 

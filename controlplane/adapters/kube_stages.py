@@ -45,7 +45,7 @@ def events_of(events: Iterable[Json], pod: Json) -> list[Json]:
 
 def node_words(events: Iterable[Json]) -> str:
     """What the newest Event of a node autoscaler says; empty where there is none."""
-    said = [(_last_s(event), text(event.get("reason"))) for event in events if event.get("reason") in NODE_ASKED]
+    said = [(_last_s(event), text(event.get("reason"))) for event in events if text(event.get("reason")) in NODE_ASKED]
     return NODE_ASKED[max(said)[1]] if said else ""
 
 
