@@ -63,7 +63,10 @@ class Owner:
 
     @property
     def kind(self) -> ManagerKind:
-        """What sort of writer this is."""
+        """What sort of writer this is. The controller manager holds many controllers; the HPA's writes through
+        `/scale`."""
+        if self.manager == "kube-controller-manager" and self.subresource != "scale":
+            return ManagerKind.OTHER
         return kind_of_manager(self.manager)
 
     @property

@@ -28,7 +28,9 @@ reverts does so several times in it."""
 OVERWRITES = 2
 """One overwrite may be a deployment that carried a count along; the second is a habit."""
 ECHO_S = 60.0
-"""A count that we wrote this long ago or later may still arrive from a watch that lags, out of order with newer ones."""
+"""A count that we wrote less than this ago may still arrive from a watch that lags."""
+MOST_OVERWRITES = 64
+"""More say nothing new."""
 CLOCK_SLACK_S = 5.0
 """How far the API server's clock may be ahead of ours."""
 UNKNOWN = "unknown"
@@ -54,6 +56,8 @@ class _Seen:
     replicas: int
     template: str
     owners: tuple[Owner, ...]
+    is_noted: bool
+    """Whether the object came with its managedFields."""
     ours: tuple[tuple[float, int], ...] = ()
     """Counts that we applied and when that was first told, the newest last; older ones than ECHO_S are dropped, but for
     the newest."""
@@ -86,11 +90,12 @@ class Rivals:
         written since.
         """
         before = self._seen.get((key, variant))
-        now = _Seen(now_s, spec_replicas, template_of(workload), owners_of(workload))
+        is_noted = at(workload, "metadata", "managedFields") is not None
+        now = _Seen(now_s, spec_replicas, template_of(workload), owners_of(workload), is_noted)
         if before is None:
             now = replace(now, ours=() if our_last is None else ((now_s, our_last),))
         else:
-            now = _followed(before, now, kind, variant, our_last, _is_defaulted(workload, now))
+            now = _followed(before, now, kind, variant, our_last)
         self._seen[(key, variant)] = now
         return _conflicts(now, variant, workload), now.manual
 
@@ -99,22 +104,24 @@ class Rivals:
         self._seen = {name: seen for name, seen in self._seen.items() if name in known}
 
 
-def _followed(before: _Seen, now: _Seen, kind: str, variant: str, our_last: int | None, defaulted: bool) -> _Seen:
+def _followed(before: _Seen, now: _Seen, kind: str, variant: str, our_last: int | None) -> _Seen:
     """`now` with what is remembered, after what changed since `before`."""
     ours = _applied(before.ours, now.at_s, our_last)
-    wrote = bool(ours) and (not before.ours or ours[-1] != before.ours[-1])
-    overwrites = tuple(o for o in before.overwrites if now.at_s - o.at_s <= MEMORY_S)
+    wrote = bool(ours) and ours[-1:] != before.ours[-1:]
     stands = before.manual is not None and before.manual.replicas == now.replicas and not wrote
-    now = replace(now, ours=ours, overwrites=overwrites, manual=before.manual if stands else None)
-    writer = _writer(before, now, kind)
-    if writer is None or defaulted or now.template != before.template:
+    now = replace(now, ours=ours, overwrites=_recent(before, now), manual=before.manual if stands else None)
+    if now.template != before.template:
+        return now
+    writer = _writer(before, now, kind in TRACKED_KINDS)
+    if writer is None:
         return now
     if writer.kind is ManagerKind.PERSON or (writer.manager == UNKNOWN and not _is_habit(now, writer)):
         now = replace(now, manual=ManualScale(variant, now.replicas, writer.manager, _when(before, now, writer)))
-    if our_last is None or before.replicas != our_last or writer.kind is ManagerKind.PERSON:
-        # What was replaced was not ours: nothing was undone.
+    is_undone = wrote or before.replicas == our_last or now.replicas == before.replicas
+    if our_last is None or not is_undone or writer.kind is ManagerKind.PERSON:
         return now
-    return replace(now, overwrites=(*overwrites, Overwrite(now.at_s, writer, now.replicas, before.replicas)))
+    overwrite = Overwrite(now.at_s, writer, now.replicas, our_last)
+    return replace(now, overwrites=(*now.overwrites, overwrite)[-MOST_OVERWRITES:])
 
 
 def _applied(ours: tuple[tuple[float, int], ...], now_s: float, our_last: int | None) -> tuple[tuple[float, int], ...]:
@@ -125,20 +132,34 @@ def _applied(ours: tuple[tuple[float, int], ...], now_s: float, our_last: int | 
     return tuple(one for one in ours[:-1] if now_s - one[0] <= ECHO_S) + ours[-1:]
 
 
-def _writer(before: _Seen, now: _Seen, kind: str) -> Owner | None:
-    """Who made the change since `before`; None where there was none, or where it was us."""
-    if now.replicas == before.replicas or (now.ours and now.replicas == now.ours[-1][1]):
+def _recent(before: _Seen, now: _Seen) -> tuple[Overwrite, ...]:
+    """Overwrites of the last MEMORY_S, and older ones of a manager that still has the count in its manifest."""
+    applying = {owner.manager for owner in now.owners if owner.is_applied}
+    return tuple(o for o in before.overwrites if now.at_s - o.at_s <= MEMORY_S or o.owner.manager in applying)
+
+
+def _writer(before: _Seen, now: _Seen, is_tracked: bool) -> Owner | None:
+    """Who set the count since `before`; None where nobody did, or where it was us.
+
+    A tool that is quicker than a tick puts the count back to what it was before our write: then the count is the same
+    as before, and only the entry's time shows that it was written.
+    """
+    if now.ours and now.replicas == now.ours[-1][1]:
         return None
-    newest = next((owner for owner in now.owners if owner.kind is not ManagerKind.OURS), None)
-    is_noted = kind in TRACKED_KINDS or now.owners != before.owners
-    if not is_noted or newest is None:
-        # Nobody is named. On a kind whose writers are noted, that leaves us: another controller of ours, or ourselves
-        # before a restart. On another kind it may be a count of ours that arrives late.
-        is_echo = any(count == now.replicas for _, count in now.ours)
-        return None if kind in TRACKED_KINDS or is_echo else Owner(UNKNOWN)
-    if any(owner.kind is ManagerKind.OURS for owner in now.owners) and newest in before.owners:
+    fresh = [owner for owner in now.owners if owner not in before.owners and owner.kind is not ManagerKind.OURS]
+    if now.replicas == before.replicas:
+        was_reset = bool(now.ours) and now.manual is None and not set(now.owners) & set(before.owners)
+        return fresh[0] if fresh and was_reset else None
+    if now.is_noted and not now.owners and (is_tracked or before.owners):
+        # The API server filled it in: 1, once a manifest that is applied stopped naming it.
         return None
-    return newest
+    if is_tracked and now.is_noted:
+        # An owner of ours means that the value is ours: a lagging watch, or another controller of ours before us.
+        return None if any(owner.kind is ManagerKind.OURS for owner in now.owners) else now.owners[0]
+    if fresh:
+        return fresh[0]
+    is_echo = any(count == now.replicas for _, count in now.ours)
+    return None if is_echo else Owner(UNKNOWN)
 
 
 def _is_habit(now: _Seen, writer: Owner) -> bool:
@@ -146,15 +167,9 @@ def _is_habit(now: _Seen, writer: Owner) -> bool:
 
 
 def _when(before: _Seen, now: _Seen, writer: Owner) -> float:
-    """The entry's own time where it lies between the two sights; a write through `/scale` leaves none, or an old one."""
+    """The entry's own time where it lies between the two sights; `/scale` leaves none, or an old one."""
     said = writer.at_s
     return said if said is not None and before.at_s - CLOCK_SLACK_S <= said <= now.at_s + CLOCK_SLACK_S else now.at_s
-
-
-def _is_defaulted(workload: Json, now: _Seen) -> bool:
-    """Whether the API server filled the count in: nobody owns the field, and it is 1. So it is after a manifest that
-    was applied server-side stopped naming it."""
-    return now.replicas == 1 and not now.owners and at(workload, "metadata", "managedFields") is not None
 
 
 def _conflicts(now: _Seen, variant: str, workload: Json) -> tuple[Conflict, ...]:
