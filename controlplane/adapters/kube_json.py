@@ -5,10 +5,10 @@ API servers check built-in objects, but custom resources, and objects that a cac
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
@@ -83,8 +83,12 @@ def quantity(value: object) -> Decimal | None:
     """A Kubernetes quantity ("4", "4000m", "1k", "2Gi") of nought or more; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    return _quantity(value)
+
+
+@lru_cache(maxsize=4096)
+def _quantity(value: float | str) -> Decimal | None:
+    """Kept, since thousands of Pods ask for the same few amounts."""
     try:
         amount = parse_quantity(value)  # type: ignore[no-untyped-call]
     except (ValueError, ArithmeticError):

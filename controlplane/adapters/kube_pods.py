@@ -24,7 +24,7 @@ from controlplane.adapters.kube_json import (
     whole,
 )
 from controlplane.adapters.kube_phase import phase_of
-from controlplane.adapters.kube_stages import events_of, node_words, stages_of
+from controlplane.adapters.kube_stages import PodEvents, node_words, stages_of
 from controlplane.domain.observation import ColdStartStages, Replica, ReplicaPhase
 
 LWS = "leaderworkerset.sigs.k8s.io/"
@@ -56,7 +56,8 @@ def replicas_from_pods(
     for pod in pods:
         if not problem_of(pod) and not _is_ray_head(pod):
             groups.setdefault(_group_of(pod, kind), []).append(pod)
-    found = (_replica(group, variant, events, size) for group in groups.values())
+    indexed = PodEvents(objects(events))
+    found = (_replica(group, variant, indexed, size) for group in groups.values())
     return tuple(sorted((replica for replica in found if replica is not None), key=lambda replica: replica.name))
 
 
@@ -115,7 +116,7 @@ def _group_of(pod: Json, kind: str) -> str:
     return f"pod/{name_of(pod)}"
 
 
-def _replica(group: Sequence[Json], variant: str, events: Sequence[Json], size: int | None) -> Replica | None:
+def _replica(group: Sequence[Json], variant: str, events: PodEvents, size: int | None) -> Replica | None:
     leader = min(group, key=_rank)
     if len(group) == 1 and _size(leader, size) == 1:
         return _of_pod(leader, variant, events)
@@ -161,12 +162,12 @@ def _size(leader: Json, size: int | None) -> int:
     return size or whole(notes(leader).get(LWS + "size")) or 1
 
 
-def _of_pod(pod: Json, variant: str, events: Sequence[Json]) -> Replica | None:
+def _of_pod(pod: Json, variant: str, events: PodEvents) -> Replica | None:
     told = phase_of(pod)
     if told is None:
         return None
     phase, reason = told
-    about = events_of(events, pod)
+    about = events.of(pod)
     if phase is ReplicaPhase.PENDING and reason.startswith("Unschedulable") and (words := node_words(about)):
         reason = f"{reason}; {words}"
     status = mapping(pod.get("status"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from controlplane.adapters.kube_json import Json, at, largest, mapping, objects, quantities, total
@@ -48,7 +48,7 @@ def pod_sum(spec: Json, read: Callable[[Json], dict[str, Decimal]]) -> dict[str,
     return total([largest(running, start), quantities(spec.get("overhead"))])
 
 
-def gpus_in(resources: dict[str, Decimal]) -> int:
+def gpus_in(resources: Mapping[str, Decimal]) -> int:
     """Whole GPUs in a resource list."""
     return int(sum(resources.get(name, Decimal(0)) for name in GPU_RESOURCES))
 

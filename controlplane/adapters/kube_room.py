@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from controlplane.adapters.kube_fit import fits, is_ready
 from controlplane.adapters.kube_growth import NO_GROWTH, Growth
-from controlplane.adapters.kube_json import Json, at, key_of, mapping, quantities
-from controlplane.adapters.kube_nodes import Holding
+from controlplane.adapters.kube_json import Json, at, mapping, quantities
+from controlplane.adapters.kube_nodes import Held, Holding
 from controlplane.adapters.kube_resources import GPU_RESOURCES, pod_requests, unclear_devices
 from controlplane.adapters.kube_templates import MOST_PODS, Part, replica_gpus
 
@@ -26,7 +26,7 @@ _Place = tuple[Mapping[str, Decimal], int, Sequence[bool]]
 def most_replicas(
     parts: Sequence[Part],
     nodes: Sequence[Json],
-    pods: Sequence[Json] = (),
+    pods: Iterable[Json] | Holding = (),
     ours: Collection[str] = frozenset(),
     growth: Growth = NO_GROWTH,
     accelerator: str = "",
@@ -53,7 +53,7 @@ def most_replicas(
         there += [shape.like] * copies
     places = [(need, part.pods, [fits(part.template, node) for node in there]) for need, part in needs]
     closed = [node for i, node in enumerate(nodes) if is_ready(node) and not any(open_[i] for _, _, open_ in places)]
-    stay = sum(1 for node in closed for pod in held.on(node) if key_of(pod) in mine)
+    stay = sum(1 for node in closed for one in held.on(node) if one.pod in mine)
     return _packed(places, bins) + stay // sum(part.pods for part in parts) + growth.gpus.get(accelerator, 0) // gpus
 
 
@@ -65,15 +65,15 @@ def limit_of(parts: Sequence[Part], places: int | None, quota: tuple[int, str] |
     return min([*found, *([quota] if quota is not None else [])], default=None)
 
 
-def _free(node: Json, pods: Sequence[Json], ours: Collection[str]) -> dict[str, Decimal]:
+def _free(node: Json, pods: Sequence[Held], ours: Collection[str]) -> dict[str, Decimal]:
     """What others leave of a node's allocatable resources."""
     free = quantities(at(node, "status", "allocatable"))
-    for pod in pods:
-        if key_of(pod) in ours:
+    for held in pods:
+        if held.pod in ours:
             continue
         if "pods" in free:
             free["pods"] -= 1
-        for name, amount in pod_requests(mapping(pod.get("spec"))).items():
+        for name, amount in held.requests.items():
             if name in free:
                 free[name] -= amount
     return free

@@ -37,10 +37,21 @@ def stages_of(pod: Json, events: Sequence[Json] = ()) -> ColdStartStages | None:
     return None if stages == ColdStartStages() else stages
 
 
-def events_of(events: Iterable[Json], pod: Json) -> list[Json]:
-    """Those of the Events that are about this Pod: by uid where both say it, else by name."""
-    uid, name = at(pod, "metadata", "uid"), at(pod, "metadata", "name")
-    return [event for event in events if _is_about(mapping(event), uid, name)]
+class PodEvents:
+    """Events by the Pod that they are about."""
+
+    def __init__(self, events: Iterable[Json] = ()) -> None:
+        self._by_name: dict[str, list[Json]] = {}
+        for event in events:
+            if text(_about(event).get("kind")) in ("", "Pod"):
+                self._by_name.setdefault(text(_about(event).get("name")), []).append(event)
+
+    def of(self, pod: Json) -> list[Json]:
+        """Those about this Pod: of its name and, where both say one, of its uid, since a StatefulSet's names come
+        again."""
+        uid = text(at(pod, "metadata", "uid"))
+        named = self._by_name.get(text(at(pod, "metadata", "name")), [])
+        return [event for event in named if not uid or text(_about(event).get("uid")) in ("", uid)]
 
 
 def node_words(events: Iterable[Json]) -> str:
@@ -86,15 +97,12 @@ def _between(start_s: float | None, end_s: float | None) -> float | None:
     return end_s - start_s
 
 
-def _is_about(event: Json, uid: object, name: object) -> bool:
-    about = mapping(event.get("involvedObject") or event.get("regarding"))
-    if about.get("kind") not in (None, "Pod"):
-        return False
-    return about.get("uid") == uid if about.get("uid") and uid else name is not None and about.get("name") == name
+def _about(event: Json) -> Json:
+    return mapping(event.get("involvedObject")) or mapping(event.get("regarding"))
 
 
 def _path(event: Json) -> str:
-    return text(at(event.get("involvedObject") or event.get("regarding"), "fieldPath"))
+    return text(_about(event).get("fieldPath"))
 
 
 def _first_s(event: Json) -> float | None:
