@@ -45,20 +45,37 @@ _ORDER = (ReplicaPhase.FAILED, ReplicaPhase.TERMINATING, ReplicaPhase.PENDING, R
 
 
 def replicas_from_pods(
-    pods: Sequence[Json], variant: str, kind: str, events: Sequence[Json] = (), size: int | None = None
+    pods: Sequence[Json],
+    variant: str,
+    kind: str,
+    events: Sequence[Json] = (),
+    size: int | None = None,
+    template: str = "",
 ) -> tuple[Replica, ...]:
     """The replicas that these Pods of a `kind` make up, in order of their names; ended ones are left out.
 
     `size` is the Pods per replica where the object says it (`numOfHosts` of a Ray group); a LeaderWorkerSet's Pods say
-    it themselves. Pods that `unreadable_pods` names are left out.
+    it themselves. `template` is the object's `template_of`: replicas of the newest revision get it in place of their
+    revision's own label, so that they can be compared with `Surroundings.templates` and a restart makes no other ones.
+    Pods that `unreadable_pods` names are left out.
     """
     groups: dict[str, list[Json]] = {}
     for pod in pods:
         if not problem_of(pod) and not _is_ray_head(pod):
             groups.setdefault(_group_of(pod, kind), []).append(pod)
     indexed = PodEvents(objects(events))
-    found = (_replica(group, variant, indexed, size) for group in groups.values())
-    return tuple(sorted((replica for replica in found if replica is not None), key=lambda replica: replica.name))
+    found = [_replica(group, variant, indexed, size) for group in groups.values()]
+    replicas = sorted((replica for replica in found if replica is not None), key=lambda replica: replica.name)
+    return tuple(_renamed(replicas, template))
+
+
+def _renamed(replicas: Sequence[Replica], template: str) -> Sequence[Replica]:
+    """With the object's own template for those of the revision that its newest replica has."""
+    labelled = [replica for replica in replicas if replica.template]
+    if not template or not labelled:
+        return replicas
+    newest = max(labelled, key=lambda replica: replica.created_at_s).template
+    return [replace(r, template=template) if r.template == newest else r for r in replicas]
 
 
 def unreadable_pods(pods: Sequence[object]) -> dict[str, str]:

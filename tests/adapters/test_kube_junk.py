@@ -147,7 +147,7 @@ def test_any_pod_is_a_replica_or_is_named(first: Json, second: Json, about: Json
     pods = [first, second, data.draw(JSON)]
     kind = data.draw(st.sampled_from(["Deployment", "LeaderWorkerSet", "RayCluster"]))
     events = [about, event("chat-2", "TriggeredScaleUp", 9), data.draw(JSON)]
-    found = replicas_from_pods(pods, "v", kind, events)
+    found = replicas_from_pods(pods, "v", kind, events, template="t")
     assert len(unreadable_pods(pods)) == sum(bool(problem_of(one)) for one in pods)
     assert len(found) <= sum(not problem_of(one) for one in pods)
     for replica in found:

@@ -290,6 +290,18 @@ def test_only_a_replica_set_lets_us_choose_who_goes() -> None:
     assert highest_ordinals(replicas, 2) == ("chat-10", "chat-2")
 
 
+def test_replicas_of_the_newest_revision_have_the_objects_template_and_older_ones_their_own() -> None:
+    pods = [pod(f"chat-{i}", ready_status(), {"pod-template-hash": label}) for i, label in enumerate("aab")]
+    pods[2]["metadata"]["creationTimestamp"] = "2026-01-05T09:00:00Z"
+    mixed = replicas_from_pods(pods, "v", "Deployment", template="1234")
+    assert [r.template for r in mixed] == ["a", "a", "1234"]
+    # After a restart is through, all are of the newest revision, whose template is the same as before.
+    assert [r.template for r in replicas_from_pods(pods[:2], "v", "Deployment", template="1234")] == ["1234"] * 2
+    assert [r.template for r in replicas_from_pods(pods[:2], "v", "Deployment")] == ["a", "a"]
+    unlabelled = replicas_from_pods([pod("w", ready_status())], "v", "RayCluster", template="1234")
+    assert [r.template for r in unlabelled] == [""]
+
+
 def test_all_pods_of_a_leader_worker_set_are_asked_for() -> None:
     leaders = f"{LWS}/worker-index=0,{LWS}/name=big"
     assert pod_selector("LeaderWorkerSet", "big", leaders) == f"{LWS}/name=big"
