@@ -6,7 +6,7 @@ they did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from controlplane.adapters.kube_json import Json, at
@@ -71,6 +71,12 @@ class Rivals:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], _Seen] = {}
+        self._recalled: dict[tuple[str, str], ManualScale] = {}
+
+    def recall(self, key: str, manual: Iterable[ManualScale]) -> None:
+        """What the controller before us knew of people, from the newest record of its surroundings: at the first sight
+        it holds on where the count is still theirs."""
+        self._recalled.update({(key, one.variant): one for one in manual})
 
     def see(
         self,
@@ -93,7 +99,10 @@ class Rivals:
         is_noted = at(workload, "metadata", "managedFields") is not None
         now = _Seen(now_s, spec_replicas, template_of(workload), owners_of(workload), is_noted)
         if before is None:
-            now = replace(now, ours=() if our_last is None else ((now_s, our_last),))
+            known = self._recalled.pop((key, variant), None)
+            stands = known is not None and known.replicas == spec_replicas and spec_replicas != our_last
+            ours = () if our_last is None else ((now_s, our_last),)
+            now = replace(now, ours=ours, manual=known if stands else None)
         else:
             now = _followed(before, now, kind, variant, our_last)
         self._seen[(key, variant)] = now

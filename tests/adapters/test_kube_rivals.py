@@ -199,6 +199,14 @@ def test_a_kubectl_scale_is_a_persons_until_it_is_written_over() -> None:
     assert watched.see(6, 6, OURS) == QUIET
 
 
+def test_a_persons_wish_outlives_the_controller_that_saw_it() -> None:
+    manual = ManualScale("h100", 9, "kubectl", CREATED_S - 60)
+    for replicas, ours, expected in ((9, 5, manual), (8, 5, None), (9, 9, None)):
+        watched = Watched()
+        watched.rivals.recall("default/chat", [manual])
+        assert watched.see(replicas, ours, KUBECTL_SCALE) == ((), expected)
+
+
 def test_a_person_who_scales_back_to_ours_asks_for_nothing_more() -> None:
     watched = Watched()
     watched.see(5, 5, OURS)
