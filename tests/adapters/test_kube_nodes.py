@@ -200,6 +200,13 @@ def test_a_group_needs_room_for_all_of_its_pods() -> None:
     assert most_replicas(parts, nodes, [pod("x", RUNNING, node="a", gpus=5)]) == 1
 
 
+def test_each_part_of_a_group_goes_only_where_it_may() -> None:
+    leader, worker = template(2, nodeSelector={"pool": "l"}), template(4, nodeSelector={"pool": "w"})
+    nodes = [node("l", labels={"pool": "l"}), node("w", labels={"pool": "w"}), node("x")]
+    assert most_replicas([Part(leader), Part(worker)], nodes) == 2
+    assert most_replicas([Part(leader), Part(worker, 3)], nodes) == 0
+
+
 def test_what_is_not_whole_gpus_has_no_known_room() -> None:
     claims = template(1, resourceClaims=[{"name": "gpu"}])
     assert most_replicas([Part(claims)], [node("a")]) is None
@@ -260,6 +267,14 @@ def test_a_group_that_nobody_has_seen_leaves_all_unlimited() -> None:
     assert most_replicas([Part(template())], [EKS_NODE], growth=growth) is None
     full = STATUS.replace("maxSize: 5", "maxSize: 2")
     assert not growth_of([EKS_NODE], config_map(full)).unknown
+
+
+def test_a_node_that_could_be_of_two_groups_is_of_neither() -> None:
+    two = STATUS.replace("eks-l4-workers-a2c1d3e4-1111", "eks-l4-workers-b").replace("Backoff", "NoActivity")
+    twice = two + two[two.index("- name: eks") :].replace("workers-b", "workers-c")
+    growth = growth_of([*GKE_NODES, EKS_NODE], config_map(twice))
+    assert growth.unknown
+    assert not growth_of([*GKE_NODES, EKS_NODE], config_map(two)).unknown
 
 
 def test_a_status_in_the_old_format_is_named() -> None:

@@ -358,3 +358,12 @@ def test_variants_are_kept_apart_and_forgotten() -> None:
     assert watched.rivals.see(watched.now_s, "default/chat", "l4", "Deployment", other, 2, 2) == QUIET
     watched.rivals.keep({("default/chat", "l4")})
     assert watched.see(9, 5, KUBECTL_SCALE) == QUIET
+
+
+def test_a_tool_that_touches_other_fields_while_a_persons_count_stands_undoes_nothing() -> None:
+    watched = Watched()
+    watched.see(5, 5, OURS)
+    watched.see(9, 5, KUBECTL_SCALE)
+    for i in range(3):
+        conflicts, manual = watched.see(9, 5, managed("fleet-scaler", at_s=60.0 + i))
+        assert (conflicts, manual is not None) == ((), True)
