@@ -283,7 +283,7 @@ def test_a_pod_that_goes_is_terminating_and_one_that_ended_is_none() -> None:
         ({"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}, "H100"),
         ({"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}, "A100-80"),
         ({"nvidia.com/gpu.product": "NVIDIA-L40S"}, "L40S"),
-        ({"nvidia.com/gpu.product": "Tesla-T4"}, "Tesla-T4"),
+        ({"nvidia.com/gpu.product": "Tesla-T4"}, "T4"),
     ],
 )
 def test_nodes_tell_their_accelerator(labels: dict[str, str], name: str) -> None:
