@@ -99,6 +99,8 @@ class Controller:
         kept = self._intend([tick for tick in intended if _moves(tick)])
         by_key = {view.target.key: view for view in views}
         done = [await self._carry_out(tick, by_key[tick.inputs.target.key], state, kept) for tick in intended]
+        for tick in done:
+            self._stepper(group).settle(tick.inputs.target.key, tick.actuations)
         done = [replace(tick, duration_s=ports.real_s() - began_s) for tick in done]
         self._record(done)
         await asyncio.gather(*(self._report(tick) for tick in done))
