@@ -19,12 +19,17 @@ class ColdStartLog:
     def __init__(self) -> None:
         self._seen: dict[str, float] = {}
         self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._template: dict[str, str] = {}
 
     def note(self, replicas: Iterable[Replica]) -> None:
         """Measure those that became Ready since the last time. A name that was created anew is another replica."""
-        for replica in replicas:
+        for replica in sorted(replicas, key=lambda one: one.created_at_s):
             if replica.ready_at_s is not None and self._seen.get(replica.name) != replica.created_at_s:
                 self._seen[replica.name] = replica.created_at_s
+                if replica.template and self._template.setdefault(replica.variant, replica.template) != replica.template:
+                    # Another image, or other weights, takes another time.
+                    self._template[replica.variant] = replica.template
+                    self._seconds[replica.variant].clear()
                 if replica.ready_at_s > replica.created_at_s:
                     self._seconds[replica.variant].append(replica.ready_at_s - replica.created_at_s)
 

@@ -18,7 +18,7 @@ from controlplane.domain.decision import (
 from controlplane.domain.observation import Observation
 from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
 from controlplane.planning.capacity import capacity
-from controlplane.planning.demand import demand
+from controlplane.planning.demand import WAKING, demand
 from controlplane.planning.headroom import with_headroom
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
@@ -133,5 +133,7 @@ def _fleet(replicas: Replicas) -> str:
 def _carry(wanted: Demand | None) -> str:
     if wanted is None:
         return "the load is not known"
+    if wanted.source == WAKING:
+        return f"woken, since requests wait outside: {wanted.requests_per_s:.2f} requests/s to serve them in time"
     source = "expected" if wanted.source.startswith("forecast") else "observed"
     return f"{wanted.requests_per_s:.2f} requests/s {source} at the peak"

@@ -26,6 +26,8 @@ COLD_HEADROOM = 0.25
 its first five minutes, when no forecast can know its ways yet."""
 COLD_S = 1800.0
 """After half an hour the forecast's own spread is to be trusted."""
+WAKING = "waking"
+"""Source of a demand that only a gateway's queue tells of."""
 LOW_QUANTILE = 0.5
 """A scale-down must leave enough for the median of the coming peak; the stabilisation window guards the rest."""
 
@@ -122,7 +124,7 @@ def waking_demand(inputs: TargetInputs) -> Demand | None:
     mix, waiting = inputs.memory.mix, inputs.surroundings.waiting_requests
     if mix is None or not waiting or any(v.ready for v in inputs.observation.variants):
         return None
-    return _of_load(replace(mix, requests_per_s=0.0), _backlog(inputs) / BACKLOG_DRAIN_S, "waking")
+    return _of_load(replace(mix, requests_per_s=0.0), _backlog(inputs) / BACKLOG_DRAIN_S, WAKING)
 
 
 def _backlog(inputs: TargetInputs) -> float:

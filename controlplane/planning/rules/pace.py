@@ -14,6 +14,10 @@ MOST_REVERSALS = 6
 """Of one variant within `FLAP_WINDOW_S`: three swings up and down an hour are those of batches every twenty minutes,
 which are followed; more pay a cold start for each and have little of it."""
 FLAP_WINDOW_S = 3600.0
+ROUNDING = 1e-9
+"""Of a replica: 22 of 20 are ten percent more, whatever floating point says."""
+NO_LIMIT = 1_000_000
+"""Replicas that a behavior without any policy allows: more than there are."""
 FLAP_FACTOR = 2.0
 """Times the stabilisation window for which what swings must agree to go down."""
 
@@ -43,7 +47,7 @@ class ToleranceRule:
         if current == replicas or current == 0:
             return False
         rules = policy.scale_up if replicas > current else policy.scale_down
-        return abs(replicas / current - 1.0) <= rules.tolerance
+        return abs(replicas - current) <= rules.tolerance * current + ROUNDING
 
 
 class FlapRule:
@@ -126,6 +130,8 @@ class RateRule:
         """Replicas by which `name` may still change in the direction of `sign`."""
         if rules.select_policy is SelectPolicy.DISABLED:
             return 0
+        if not rules.policies:
+            return NO_LIMIT
         steps = [self._step(case, name, policy, sign) for policy in rules.policies]
         return max(0, max(steps) if rules.select_policy is SelectPolicy.MAX else min(steps))
 
