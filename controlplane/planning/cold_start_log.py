@@ -26,7 +26,10 @@ class ColdStartLog:
         for replica in sorted(replicas, key=lambda one: one.created_at_s):
             if replica.ready_at_s is not None and self._seen.get(replica.name) != replica.created_at_s:
                 self._seen[replica.name] = replica.created_at_s
-                if replica.template and self._template.setdefault(replica.variant, replica.template) != replica.template:
+                if (
+                    replica.template
+                    and self._template.setdefault(replica.variant, replica.template) != replica.template
+                ):
                     # Another image, or other weights, takes another time.
                     self._template[replica.variant] = replica.template
                     self._seconds[replica.variant].clear()

@@ -86,7 +86,9 @@ def groups(draw: st.DrawFn) -> GroupInputs:
     rps = draw(st.one_of(st.none(), st.floats(0.0, 120.0)))
     age_s = draw(st.sampled_from([30.0, 2000.0]))
     seen = make_observation(target, rps, draw(COUNTS), draw(COUNTS), draw(st.sampled_from([None, 0.5, 1.0])), 3.0)
-    seen = replace(seen, variants=tuple(replace(v, oldest_pending_s=age_s if v.pending else None) for v in seen.variants))
+    seen = replace(
+        seen, variants=tuple(replace(v, oldest_pending_s=age_s if v.pending else None) for v in seen.variants)
+    )
     inputs = make_inputs(target, seen, make_forecast(target, 20.0) if draw(st.booleans()) else None, draw(memories()))
     around = Surroundings(
         conflicts=draw(st.sampled_from([(), (Conflict(ConflictKind.HPA, "l40s", "hpa"),)])),

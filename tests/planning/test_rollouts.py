@@ -63,7 +63,12 @@ def test_templates_of_ready_replicas_are_counted() -> None:
     replicas = [
         Replica(f"r{i}", "h100", phase, NOW_S - 99.0, NOW_S - 9.0, template=template)
         for i, (phase, template) in enumerate(
-            [(ReplicaPhase.READY, "b"), (ReplicaPhase.READY, "a"), (ReplicaPhase.READY, "b"), (ReplicaPhase.PENDING, "c")]
+            [
+                (ReplicaPhase.READY, "b"),
+                (ReplicaPhase.READY, "a"),
+                (ReplicaPhase.READY, "b"),
+                (ReplicaPhase.PENDING, "c"),
+            ]
         )
     ]
     seen = observe(TARGET, {"h100": 3}, replicas, [], SampleWindow(), NOW_S)[0].variants[0]

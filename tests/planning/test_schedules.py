@@ -112,7 +112,9 @@ def test_a_schedule_that_cannot_be_read_disturbs_nobody() -> None:
     st.integers(0, 60 * 24 * 7),
 )
 def test_bounds_never_contradict(drawn: list[tuple[int, int, int, int]], minute: int) -> None:
-    made = [Schedule(str(i), f"0 {a} * * *", f"0 {b} * * *", "UTC", None, lo, hi) for i, (lo, hi, a, b) in enumerate(drawn)]
+    made = [
+        Schedule(str(i), f"0 {a} * * *", f"0 {b} * * *", "UTC", None, lo, hi) for i, (lo, hi, a, b) in enumerate(drawn)
+    ]
     now_s = MONDAY_NOON + timedelta(minutes=minute).total_seconds()
     bound = scheduled_bounds(inputs(*made, now_s=now_s), now_s).by_variant["h100"]
     assert 0 <= bound.low <= bound.high
