@@ -26,16 +26,18 @@ class ColdStartLog:
         for replica in sorted(replicas, key=lambda one: one.created_at_s):
             if replica.ready_at_s is not None and self._seen.get(replica.name) != replica.created_at_s:
                 self._seen[replica.name] = replica.created_at_s
-                if (
-                    replica.template
-                    and self._template.setdefault(replica.variant, replica.template) != replica.template
-                ):
-                    # Another image, or other weights, takes another time.
-                    self._template[replica.variant] = replica.template
-                    self._seconds[replica.variant].clear()
+                self._note_template(replica)
                 if replica.ready_at_s > replica.created_at_s:
                     self._seconds[replica.variant].append(replica.ready_at_s - replica.created_at_s)
 
+    def _note_template(self, replica: Replica) -> None:
+        """Another image, or other weights, takes another time: what was measured before says nothing of it."""
+        before = self._template.get(replica.variant)
+        if replica.template and replica.template != before:
+            self._template[replica.variant] = replica.template
+            if before is not None:
+                self._seconds[replica.variant].clear()
+
     def measured(self) -> dict[str, ColdStart]:
         """By variant; a variant without one is absent."""
-        return {variant: summarise(seconds[-LATEST:]) for variant, seconds in self._seconds.items()}
+        return {variant: summarise(seconds[-LATEST:]) for variant, seconds in self._seconds.items() if seconds}

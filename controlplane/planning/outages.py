@@ -61,13 +61,20 @@ def caps(inputs: TargetInputs, known: Mapping[str, Outage], now_s: float) -> dic
 
 
 def standing(inputs: TargetInputs, known: Mapping[str, Outage], current: Mapping[str, int]) -> dict[str, int]:
-    """What a hold holds, by variant: what is wanted now, less replicas that were asked for and cannot be had."""
+    """What a hold holds, by variant: what is wanted now, less replicas that were asked for and find no node."""
     held = dict(current)
-    for name in known:
+    for name, outage in known.items():
         seen = inputs.observation.variant(name)
-        if seen is not None and name in held:
+        if seen is not None and name in held and outage.kind is OutageKind.STOCK_OUT:
             held[name] = min(held[name], served(seen) + _coming(inputs, seen))
     return held
+
+
+def left_to_recover(inputs: TargetInputs, known: Mapping[str, Outage]) -> dict[str, int]:
+    """Failing replicas, by variant, that are neither counted on nor taken away yet: until a second strike a crash may
+    have been only one, and a restart is faster than a new replica."""
+    seen = {name: inputs.observation.variant(name) for name, one in known.items() if one.kind is OutageKind.FAILED}
+    return {n: one.failed for n, one in seen.items() if one is not None and one.failed and known[n].strikes == 1}
 
 
 def served(seen: VariantObservation) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.domain.decision import GroupOutcome, Memory, Outage, OutageKind
+from controlplane.domain.decision import GroupOutcome, Memory, Outage, OutageKind, Recommendation
 from controlplane.domain.observation import Surroundings
 from controlplane.planning import decide
 from controlplane.planning.outages import back_off_s, outages
@@ -70,6 +70,21 @@ def test_failing_replicas_are_no_stock_out_and_no_more_of_them_are_added() -> No
     assert "h100 fails (CrashLoopBackOff)" in next(r.reason for r in out.decisions[0].trail if r.rule == "availability")
     # Once they are taken away nothing fails, and still none is added until the back-off is over.
     assert outcome(out.memories[0], at_s=NOW_S + 60.0).plans[0].replicas["h100"] == 1
+
+
+def test_what_fails_may_recover_before_it_is_taken_away() -> None:
+    known = Memory((Recommendation(NOW_S - 400.0, {"h100": 1, "l40s": 9}),), first_seen_at_s=NOW_S - 4000.0)
+    first = outcome(known, ready=2, failed=1)
+    assert first.plans[0].replicas["h100"] == 2
+    assert first.decisions[0].desired["h100"] == 3
+    assert "1 of h100 are left to recover" in str(first.decisions[0].trail)
+    # A restart that went well ends it; one that did not is a second strike, and the replica is given up.
+    assert outcome(first.memories[0], ready=3).memories[0].outages == {}
+    second = outcome(replace(first.memories[0], recommendations=()), ready=2, failed=1, at_s=NOW_S + 121.0)
+    assert second.memories[0].outages["h100"].strikes == 2
+    assert "left to recover" not in str(second.decisions[0].trail)
+    # It holds nobody else: with little to do the fleet shrinks beside it.
+    assert outcome(known, ready=8, failed=1, rps=10.0).decisions[0].desired["h100"] == 1
 
 
 def test_replicas_that_still_load_are_waited_for() -> None:

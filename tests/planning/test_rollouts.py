@@ -80,3 +80,10 @@ def test_cold_starts_of_an_old_image_say_nothing_of_the_new_one() -> None:
     log.note([Replica("r1", "h100", ReplicaPhase.READY, 0.0, 300.0, template="old")])
     log.note([Replica("r2", "h100", ReplicaPhase.READY, 400.0, 460.0, template="new")])
     assert (log.measured()["h100"].p50_s, log.measured()["h100"].samples) == (60.0, 1)
+
+
+def test_a_new_image_that_was_ready_at_once_leaves_nothing_measured() -> None:
+    log = ColdStartLog()
+    log.note([Replica("r1", "h100", ReplicaPhase.READY, 0.0, 300.0, template="old")])
+    log.note([Replica("r2", "h100", ReplicaPhase.READY, 400.0, 400.0, template="new")])
+    assert log.measured() == {}

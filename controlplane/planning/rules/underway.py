@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controlplane.domain.decision import Ruling, RulingEffect
+from controlplane.planning.outages import left_to_recover
 from controlplane.planning.rollouts import is_rolling
 from controlplane.planning.rules.case import Case, Replicas, goes_down, hold_downs, ruling, sides
 
@@ -83,7 +84,10 @@ class DrainRule:
 
 
 class AvailabilityRule:
-    """Says which variants cannot be had, and until when they are left alone; the plan is made within that already."""
+    """Says which variants cannot be had, and until when they are left alone; the plan is made within that already.
+
+    What was asked for in vain is taken back. What fails is left to recover at first, where all that is sound is needed.
+    """
 
     name = "availability"
     blind = True
@@ -91,9 +95,15 @@ class AvailabilityRule:
     def judge(self, case: Case, proposed: Replicas) -> Ruling:
         """See `Rule`."""
         words = [cap.words for caps in case.caps.values() for cap in caps]
-        lost = [
+        after = dict(proposed)
+        for name, failing in left_to_recover(case.inputs, case.outages).items():
+            sound = min((cap.most for cap in case.caps.get(name, ())), default=0)
+            if proposed[name] >= sound:
+                after[name] = max(proposed[name], min(case.current[name], sound + failing))
+                words.append(f"{failing} of {name} are left to recover")
+        words += [
             f"{before - now} of {name} that cannot be had are taken back"
             for name, now in case.held().items()
             if (before := case.current[name]) > now and proposed.get(name, before) < before
         ]
-        return ruling(self, proposed, proposed, "; ".join([*words, *lost]) or "every variant can be had")
+        return ruling(self, proposed, after, "; ".join(words) or "every variant can be had")
