@@ -10,8 +10,8 @@ from controlplane.planning.rules.case import Case, Replicas, ruling
 
 
 class ManualScaleRule:
-    """A person's `kubectl scale` is left as it is for `manualHold`: they had a reason. Outside of minReplicas and
-    maxReplicas too: these hold again when the hold ends."""
+    """A person's `kubectl scale` is left as it is for `manualHoldSeconds`: they had a reason. Outside of minReplicas
+    and maxReplicas too: these hold again when the hold ends."""
 
     name = "manual"
     blind = True

@@ -27,7 +27,7 @@ class HeadroomRule:
 
 class SkewRule:
     """Where both roles grow, neither's capacity (requests/s, asked for in this decision included) runs ahead of the
-    other's by more than `maxRoleSkew`; and beside one that cannot be had the other does not grow without use."""
+    other's by more than `maxSkewPercent`; and beside one that cannot be had the other does not grow without use."""
 
     name = "skew"
     blind = False

@@ -8,8 +8,8 @@ from controlplane.planning.rules.case import Case, Replicas, ruling
 
 
 class IdleRule:
-    """The last replicas go together, all roles at once, after `idleSeconds` without a request; only where every
-    variant's minReplicas is 0."""
+    """The last replicas go together, all roles at once, after `scaleToZero.idleSeconds` without a request; only where
+    every variant's minReplicas is 0."""
 
     name = "idle"
     blind = True
