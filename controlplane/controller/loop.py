@@ -108,6 +108,8 @@ class Controller:
         kept = self._intend([tick for tick in intended if _moves(tick)])
         by_key = {view.target.key: view for view in views}
         done = [await self._carry_out(tick, by_key[tick.inputs.target.key], state, kept) for tick in intended]
+        for tick in done:
+            self._stepper(group).settle(tick.inputs.target.key, tick.actuations)
         took_s = ports.real_s() - began_s
         ports.teller.board.took(took_s)
         done = [replace(tick, duration_s=took_s) for tick in done]

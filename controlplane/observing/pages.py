@@ -29,6 +29,7 @@ COUNTERS: Mapping[str, tuple[str, ...]] = {
 HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
     "ttft_s": ("vllm:time_to_first_token_seconds",),
     "tpot_s": ("vllm:request_time_per_output_token_seconds",),
+    "e2e_s": ("vllm:e2e_request_latency_seconds",),
     "itl_s": ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
     "queue_time_s": ("vllm:request_queue_time_seconds",),
     "prompt_tokens": ("vllm:request_prompt_tokens",),

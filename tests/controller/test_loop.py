@@ -202,6 +202,10 @@ async def test_a_conflict_is_recorded_and_left_to_the_next_tick() -> None:
     assert conflicts
     assert {a.result for a in conflicts} == {ActuationResult.CONFLICT}
     assert len(conflicts) == len(world.actuator.applied)
+    # What was not done does not count against the rates, and the record says so.
+    assert all(t.inputs.memory.scale_events == () for t in ticks)
+    assert all(result.reproduced for tick in ticks for result in replay_group([tick]))
+    assert memories_after(ticks[-1:])[world.target.key].scale_events == ()
 
 
 async def test_a_wrong_resource_is_told_once_and_disturbs_no_other() -> None:
