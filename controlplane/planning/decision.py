@@ -16,16 +16,18 @@ from controlplane.domain.decision import (
     Verdict,
 )
 from controlplane.domain.observation import Observation
+from controlplane.domain.target import OverrideKind
 from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
 from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import WAKING, demand
 from controlplane.planning.headroom import with_headroom
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
-from controlplane.planning.rules import Case, Replicas, judge
+from controlplane.planning.peoples_words import in_force, listed, override_words
+from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
 
-PLANNER_VERSION = "3"
+PLANNER_VERSION = "4"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
@@ -43,8 +45,11 @@ def decide(inputs: GroupInputs) -> GroupOutcome:
 
 def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Observation) -> Validation:
     """Re-check a scale-down against the newest observation: still enough pages, no longer a queue, still enough
-    capacity; where everything goes, still nothing to do."""
+    capacity; where everything goes, still nothing to do. A person's word is not doubted."""
     policy, wanted = inputs.target.policy, plan.demand
+    said = _said_by_people(decision, inputs)
+    if said:
+        return Validation(True, said, newest)
     if newest.coverage is None or newest.coverage < policy.quorum:
         return Validation(False, "too few replicas report in the newest scrape", newest)
     if policy.idle_s is not None and not any(decision.desired.values()):
@@ -62,6 +67,19 @@ def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Obser
         words = f"{needed:.2f} requests/s arrive or are likely to, and {left:.2f} would be carried"
         return Validation(False, words, newest)
     return Validation(True, f"{left:.2f} requests/s stay carried", newest)
+
+
+def _said_by_people(decision: Decision, inputs: TargetInputs) -> str:
+    """Whose word every variant that goes down goes down by; empty where the plan's own is among them."""
+    policy, at_s = inputs.target.policy, inputs.observation.at_s
+    words = []
+    for name, after in decision.desired.items():
+        if after < decision.current.get(name, after):
+            said = [o for o in in_force(policy, name, at_s) if o.kind in (OverrideKind.PIN, OverrideKind.CEILING)]
+            if all(o.replicas != after for o in said):
+                return ""
+            words += [override_words(o) for o in said]
+    return listed(words)
 
 
 def _waiting(observation: Observation) -> float:
@@ -92,7 +110,7 @@ def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool) -> Decisi
     )
     desired, trail = judge(case, plan.replicas)
     verdict = _verdict(ask, current, desired, trail)
-    reason = _reason(verdict, current, desired, plan, trail)
+    reason = _with_people(_reason(verdict, current, desired, plan, trail), trail)
     return Decision(ask.inputs.target.key, verdict, current, dict(desired), trail, reason)
 
 
@@ -124,6 +142,12 @@ def _reason(verdict: Verdict, current: Replicas, desired: Replicas, plan: Plan, 
         return f"{verdict} {moves}: {acted[-1].rule}, {acted[-1].reason}"
     short = "" if plan.feasible else f"; not enough: {plan.binding}"
     return f"{verdict} {moves}: {carry}{short}"
+
+
+def _with_people(reason: str, trail: tuple[Ruling, ...]) -> str:
+    """With what people said and is in force, where that is not the reason itself."""
+    said = [r for r in trail if says(r) and r.reason not in reason]
+    return "; ".join([reason, *(f"{r.rule}, {r.reason}" for r in said)])
 
 
 def _fleet(replicas: Replicas) -> str:

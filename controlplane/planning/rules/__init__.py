@@ -10,7 +10,7 @@ from controlplane.planning.rules.belief import AcquaintanceRule, FreshnessRule, 
 from controlplane.planning.rules.case import Case, Replicas, Rule
 from controlplane.planning.rules.limits import BoundsRule
 from controlplane.planning.rules.pace import FlapRule, RateRule, StabilizationRule, ToleranceRule
-from controlplane.planning.rules.people import ManualScaleRule, OverrideRule
+from controlplane.planning.rules.people import FreezeRule, ManualScaleRule, OverrideRule, says
 from controlplane.planning.rules.rivals import ConflictRule
 from controlplane.planning.rules.roles import HeadroomRule, SkewRule
 from controlplane.planning.rules.sleep import IdleRule, WakeRule
@@ -36,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     BoundsRule(),
     ManualScaleRule(),
     OverrideRule(),
+    FreezeRule(),
     SpoolRule(),
 )
 """In the order in which they are asked: first what may be believed and had, then how fast, then what must be and what
@@ -79,6 +80,7 @@ __all__ = [
     "ConflictRule",
     "DrainRule",
     "FlapRule",
+    "FreezeRule",
     "FreshnessRule",
     "HeadroomRule",
     "IdleRule",
@@ -96,4 +98,5 @@ __all__ = [
     "ToleranceRule",
     "WakeRule",
     "judge",
+    "says",
 ]
