@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from controlplane.controller.directing import Directing
 from controlplane.domain.decision import ColdStart, Memory, Tick
 from controlplane.domain.observation import Replica, ReplicaPhase
 from controlplane.domain.ports import Clock, ClusterState, IntentLog, Ledger, LedgerUnavailable
@@ -33,6 +34,7 @@ class Bookkeeping:
     ledger: Ledger
     clock: Clock
     real_s: Callable[[], float]
+    directing: Directing
     _measured: Mapping[str, Mapping[str, ColdStart]] = field(default_factory=dict)
     _memories: dict[str, Memory] | None = None
     _kept_replicas: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -51,10 +53,11 @@ class Bookkeeping:
         return self._was_away
 
     async def before(self, state: ClusterState, stepper: Callable[[str], GroupStepper]) -> None:
-        """Mirror targets, keep cold starts, take up memories and fits: what the coming tick will look at."""
+        """Hear what people said, mirror targets, keep cold starts, take up memories and fits: what the coming tick will look at."""
         if self.real_s() < self._away_until_s:
             return
         try:
+            await asyncio.to_thread(self.directing.read, self.clock.now_s())
             await asyncio.to_thread(self._save_targets, state)
             await asyncio.to_thread(self._save_cold_starts, state)
             await asyncio.to_thread(self._take_up, state, stepper)

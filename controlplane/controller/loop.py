@@ -90,8 +90,9 @@ class Controller:
             ClusterUnavailable: if the cluster cannot be read.
         """
         state = await self.ports.cluster.state()
-        by_group = collector.groups(state)
         await self.ports.books.before(state, self._stepper)
+        state = self.ports.books.directing.applied(state, self.ports.clock.now_s())
+        by_group = collector.groups(state)
         for group, targets in by_group.items():
             await self.tick(group, targets, state)
         self._tell_others(state)

@@ -13,18 +13,23 @@ from controlplane.adapters.kube_cluster import KubernetesCluster
 from controlplane.adapters.kube_http import KubeHttp
 from controlplane.adapters.kube_lease import Lease
 from controlplane.adapters.kube_reporter import KubernetesReporter
+from controlplane.adapters.snapshot import SnapshotFile
 from controlplane.adapters.spool import FileSpool
 from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.directing import Directing
 from controlplane.controller.loop import Controller, Ports
 from controlplane.controller.metrics import Inside
 from controlplane.controller.pulse import Pulse
 from controlplane.controller.serving import serving_all
 from controlplane.controller.teller import Teller
 from controlplane.settings import Settings
+from controlplane.store.directives import PostgresDirectives
 from controlplane.store.ledger import PostgresLedger
 
 LEASE_NAMESPACE = "default"
+SNAPSHOT = "directives.json"
+"""Beside the spool: on the volume that outlives the process."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +45,7 @@ async def run(settings: Settings) -> None:
     clock = clock_from_anchor(settings.clock_path)
     ledger = PostgresLedger(settings.database_url)
     spool = FileSpool(settings.spool_dir)
+    directing = Directing(PostgresDirectives(ledger.engine), SnapshotFile(settings.spool_dir / SNAPSHOT))
     board, pulse = Board(clock), Pulse()
     async with KubeHttp(settings.kubeconfig) as http, HttpScraper(clock) as scraper:
         ports = Ports(
@@ -48,7 +54,7 @@ async def run(settings: Settings) -> None:
             scraper=scraper,
             actuator=KubernetesActuator(http),
             spool=spool,
-            books=Bookkeeping(ledger, clock, monotonic_s),
+            books=Bookkeeping(ledger, clock, monotonic_s, directing),
             real_s=monotonic_s,
             teller=Teller(KubernetesReporter(http, clock.now_s), board, clock, monotonic_s),
             pulse=pulse,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, Tick
+from controlplane.domain.directives import DirectiveSet
 from controlplane.domain.observation import Fault, Inventory, Replica, Surroundings
 from controlplane.domain.status import DesiredCount, Notice, TargetStatus
 from controlplane.domain.target import Target, Variant
@@ -236,6 +237,42 @@ class Ledger(Protocol):
     def fits(self) -> dict[str, Fit]:
         """The newest fit of each target."""
         ...
+
+
+class Directives(Protocol):
+    """What people said through the API. The controller reads it at every tick, so it must be cheap."""
+
+    def current(self, now_s: float) -> DirectiveSet:
+        """All that is in force at `now_s` or will be, without what has ended.
+
+        Raises:
+            LedgerUnavailable: if the database does not answer.
+        """
+        ...
+
+
+class DirectiveSnapshot(Protocol):
+    """A local copy of what people said, for while the database is away."""
+
+    def save(self, data: DirectiveSet) -> None:
+        """Keep it instead of what was kept before, all or nothing.
+
+        Raises:
+            SnapshotUnavailable: if it cannot be written.
+        """
+        ...
+
+    def load(self) -> DirectiveSet | None:
+        """What was kept last; None: nothing was yet.
+
+        Raises:
+            SnapshotUnavailable: if it cannot be read, or is not what was written.
+        """
+        ...
+
+
+class SnapshotUnavailable(Exception):
+    """The snapshot cannot be written, or read; the message says why."""
 
 
 class LedgerUnavailable(Exception):
