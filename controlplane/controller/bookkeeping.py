@@ -53,7 +53,7 @@ class Bookkeeping:
         return self._was_away
 
     async def before(self, state: ClusterState, stepper: Callable[[str], GroupStepper]) -> None:
-        """Hear what people said, mirror targets, keep cold starts, take up memories and fits: what the coming tick will look at."""
+        """Hear what people said, mirror targets, keep cold starts, take up memories and fits, for the coming tick."""
         if self.real_s() < self._away_until_s:
             return
         try:

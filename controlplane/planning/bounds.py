@@ -70,8 +70,9 @@ def planned_bounds(inputs: TargetInputs, scheduled: Bounds, now_s: float) -> dic
             found[name] = _as_it_is(seen.desired, f"{manual[name].manager} scaled {name} to {seen.desired}")
         for override in in_force(policy, name, now_s):
             found[name] = _overridden(found[name], override, bound, name, seen.desired if seen else None)
-        for freeze in freezes(policy, now_s) if seen is not None else ():
-            found[name] = _frozen(found[name], freeze, name, seen.desired)
+        for freeze in freezes(policy, now_s):
+            if seen is not None:
+                found[name] = _frozen(found[name], freeze, name, seen.desired)
         if is_contested(inputs) and seen is not None:
             found[name] = _as_it_is(seen.desired, f"somebody else scales {name}")
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select, Table, and_, func, literal, or_, select, union_all
+from sqlalchemy import Engine, RowMapping, Select, Table, and_, func, literal, or_, select, union_all
 
 from controlplane.domain.directives import DirectiveSet, PriceKind, PriceOverride, ScopedFreeze
 from controlplane.domain.ports import LedgerUnavailable
@@ -16,7 +16,7 @@ from controlplane.store.codec import timestamp
 from controlplane.store.engine import transaction
 from controlplane.store.tables import catalog_overrides, freezes, overrides
 
-Row = Mapping[str, Any]
+Row = Mapping[str, Any] | RowMapping
 """One row of a table: as SQLAlchemy reads it, or as PostgreSQL writes it in JSON, where times are text."""
 
 
