@@ -61,6 +61,10 @@ class FaultKind(StrEnum):
     NEGATIVE = "Negative"
     STALE = "Stale"
     RESET = "Reset"
+    DUPLICATE = "Duplicate"
+    NOT_AUTHORISED = "NotAuthorised"
+    SECRET = "Secret"
+    REFUSED = "Refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +110,16 @@ class Sample:
     ttft_s: Histogram | None = None
     tpot_s: Histogram | None = None
     itl_s: Histogram | None = None
+    e2e_s: Histogram | None = None
+    """From a request's arrival to its last token."""
     queue_time_s: Histogram | None = None
     prompt_tokens: Histogram | None = None
     generation_tokens: Histogram | None = None
     iteration_tokens: Histogram | None = None
+    uncached_prompt_tokens: Histogram | None = None
+    """Prompt tokens of a request that the prefix cache did not have."""
+    engine: str = ""
+    """Which engine's page it was."""
     faults: tuple[Fault, ...] = ()
 
 
