@@ -72,29 +72,31 @@ def layout_of(engine: str, heads: tuple[bytes, ...]) -> Layout:
         NotAPage: where the labels of a needed series cannot be read.
     """
     dialect = _DIALECTS[engine]
-    parts = _parts(dialect)
+    parts = _parts(engine)
     rows: list[_Row] = []
     constants: dict[Source, list[float]] = defaultdict(list)
     for place, head in enumerate(heads):
         split = name_and_labels(head)
         if split is None:
             raise NotPlain
-        wanted = parts.get(split[0].decode())
+        wanted = parts.get(split[0])
         if wanted:
             _take(rows, constants, wanted, place, split)
     return _layout(dialect, _one_form(rows), constants, _twice(rows, heads))
 
 
-def _parts(dialect: Dialect) -> dict[str, list[tuple[Source, str]]]:
+@lru_cache
+def _parts(engine: str) -> Mapping[bytes, Sequence[tuple[Source, str]]]:
     """Sources and their part by series' name."""
-    parts: dict[str, list[tuple[Source, str]]] = defaultdict(list)
+    dialect = _DIALECTS[engine]
+    parts: dict[bytes, list[tuple[Source, str]]] = defaultdict(list)
     for source in dict.fromkeys(dialect.sources()):
         for name in (source.name, f"{source.name}_total"):
-            parts[name].append((source, "label" if source.label else "value"))
+            parts[name.encode()].append((source, "label" if source.label else "value"))
     for family in (source for sources in dialect.histograms.values() for source in sources):
         for part in ("bucket", "sum", "count"):
-            parts[f"{family.name}_{part}"].append((family, part))
-    return parts
+            parts[f"{family.name}_{part}".encode()].append((family, part))
+    return dict(parts)
 
 
 def _take(

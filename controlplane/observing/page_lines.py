@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 _NAME = rb"[a-zA-Z_:][a-zA-Z0-9_:]*"
-_QUOTED = rb'"(?:[^"\\]|\\.)*"'
-_LABELS = rb"\{(?:[^\"{}]|" + _QUOTED + rb")*\}"
+# Possessive (++, *+): a page that is no page is refused in one pass, whatever it holds.
+_QUOTED = rb'"(?:[^"\\]++|\\.)*+"'
+_LABELS = rb"\{(?:[^\"{}]++|" + _QUOTED + rb")*+\}"
 _HEAD = re.compile(rb"(" + _NAME + rb")(" + _LABELS + rb")?")
-_LABEL = re.compile(rb"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*\"((?:[^\"\\]|\\.)*)\"\s*(?:,|$)")
+_LABEL = re.compile(rb"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*\"((?:[^\"\\]++|\\.)*+)\"\s*(?:,|$)")
 _STAMP = rb"(?:[ \t]+[-+0-9.eE]+)?"
 _EXEMPLAR = rb"(?:[ \t]+#.*)?"
 _SERIES = re.compile(

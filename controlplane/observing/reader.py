@@ -158,6 +158,8 @@ def _value(page: _Page, source: Source, mean: bool) -> float | None:
     if not values:
         return None
     total = sum(values) * source.scale
+    if not math.isfinite(total):
+        return None
     return total / len(values) if mean else total
 
 
@@ -179,7 +181,7 @@ def _histogram(page: _Page, sources: tuple[Source, ...], name: str) -> Histogram
     return None
 
 
-def _made(values: list[float], buckets: Buckets, scale: float) -> Histogram:
+def _made(values: list[float], buckets: Buckets, scale: float) -> Histogram | None:
     if buckets.plain:
         inside = [values[place] for (place,) in buckets.places]
     else:
@@ -188,6 +190,8 @@ def _made(values: list[float], buckets: Buckets, scale: float) -> Histogram:
     cumulative = tuple(accumulate(inside, max))
     count = max(sum(values[place] for place in buckets.counts), cumulative[-1])
     total = sum(values[place] for place in buckets.sums)
+    if not math.isfinite(count + total):
+        return None
     if scale == 1.0:
         return Histogram(buckets.bounds, cumulative, total, count)
     return Histogram(tuple(bound * scale for bound in buckets.bounds), cumulative, total * scale, count)

@@ -63,7 +63,7 @@ def _blocks(kind: str) -> Source:
 TRITON = Dialect(
     engine="Triton (TensorRT-LLM)",
     marks=("nv_trt_llm_",),
-    evidence="triton_backend/inflight_batcher_llm/src/custom_metrics_reporter of TensorRT-LLM; Triton's guide to metrics",
+    evidence="custom_metrics_reporter.cc of TensorRT-LLM's triton_backend; Triton's user guide, Metrics",
     scalars={
         "running": (Reading((_requests("scheduled"),)),),
         "waiting": (
