@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,9 @@ from controlplane.observing.page_lines import NotAPage, labels_of, name_and_labe
 
 KEPT = 256
 """Layouts that are kept, of about 100 kB each: pages differ by model, engine number and what has happened yet."""
+KEPT_HEADS = 1 << 15
+"""Heads whose meaning is kept, of about 300 B each: where a label changes all the time (the adapters at work), a new
+layout is then made of heads that are known but for one."""
 _DIALECTS = {dialect.engine: dialect for dialect in (*ENGINES, *ROUTERS)}
 
 
@@ -52,15 +55,19 @@ class NotPlain(Exception):
     """A line holds more than a head and a value: it is to be split with care."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A needed series: its place on the page, its part of the family and the bound of its bucket."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Meaning:
+    """What a series is to one source: its part of the family, and the number that its labels hold."""
 
-    place: int
     name: str
     part: str
-    bound: float
+    number: float
+    """Of a bucket its bound, of a label its value."""
     source: Source
+
+
+_Row = tuple[int, _Meaning]
+"""A needed series: its place on the page and its meaning."""
 
 
 @lru_cache(maxsize=KEPT)
@@ -71,18 +78,41 @@ def layout_of(engine: str, heads: tuple[bytes, ...]) -> Layout:
         NotPlain: where a head is not one.
         NotAPage: where the labels of a needed series cannot be read.
     """
-    dialect = _DIALECTS[engine]
-    parts = _parts(engine)
     rows: list[_Row] = []
     constants: dict[Source, list[float]] = defaultdict(list)
     for place, head in enumerate(heads):
-        split = name_and_labels(head)
-        if split is None:
-            raise NotPlain
-        wanted = parts.get(split[0])
-        if wanted:
-            _take(rows, constants, wanted, place, split)
-    return _layout(dialect, _one_form(rows), constants, _twice(rows, heads))
+        for meaning in _meanings(engine, head):
+            if meaning.part == "label":
+                constants[meaning.source].append(meaning.number)
+            else:
+                rows.append((place, meaning))
+    rows = _one_form(rows)
+    return _layout(_DIALECTS[engine], rows, constants, _twice(rows, heads))
+
+
+@lru_cache(maxsize=KEPT_HEADS)
+def _meanings(engine: str, head: bytes) -> tuple[_Meaning, ...]:
+    """What a head means to the dialect's sources; empty: nothing. Raises as `layout_of`."""
+    split = name_and_labels(head)
+    if split is None:
+        raise NotPlain
+    wanted = _parts(engine).get(split[0])
+    if not wanted:
+        return ()
+    name, labels = split[0].decode(), labels_of(split[1])
+    if labels is None:
+        raise NotAPage(f"the labels of {name} cannot be read: {split[1][:80].decode('utf-8', 'replace')!r}")
+    return tuple(_found(name, labels, wanted))
+
+
+def _found(name: str, labels: Mapping[str, str], wanted: Sequence[tuple[Source, str]]) -> Iterator[_Meaning]:
+    for source, part in wanted:
+        if not _counts(source, labels):
+            continue
+        if part != "label":
+            yield _Meaning(name, part, _bound(name, labels) if part == "bucket" else math.nan, source)
+        elif (text := labels.get(source.label, "")).isascii() and text.isdigit():
+            yield _Meaning(name, part, float(text), source)
 
 
 @lru_cache
@@ -97,27 +127,6 @@ def _parts(engine: str) -> Mapping[bytes, Sequence[tuple[Source, str]]]:
         for part in ("bucket", "sum", "count"):
             parts[f"{family.name}_{part}".encode()].append((family, part))
     return dict(parts)
-
-
-def _take(
-    rows: list[_Row],
-    constants: dict[Source, list[float]],
-    wanted: Sequence[tuple[Source, str]],
-    place: int,
-    split: tuple[bytes, bytes],
-) -> None:
-    name = split[0].decode()
-    labels = labels_of(split[1])
-    if labels is None:
-        raise NotAPage(f"the labels of {name} cannot be read: {split[1][:80].decode('utf-8', 'replace')!r}")
-    for source, part in wanted:
-        if not _counts(source, labels):
-            continue
-        if part == "label":
-            text = labels.get(source.label, "")
-            constants[source].extend([float(text)] if text.isascii() and text.isdigit() else [])
-        else:
-            rows.append(_Row(place, name, part, _bound(name, labels) if part == "bucket" else math.nan, source))
 
 
 def _counts(source: Source, labels: Mapping[str, str]) -> bool:
@@ -136,50 +145,47 @@ def _bound(name: str, labels: Mapping[str, str]) -> float:
 
 def _one_form(rows: list[_Row]) -> list[_Row]:
     """Of a source that stands there with and without `_total` the counter alone: they are one and the same."""
-    counters = {row.source for row in rows if row.part == "value" and row.name == f"{row.source.name}_total"}
-    return [row for row in rows if row.part != "value" or row.source not in counters or row.name.endswith("_total")]
+    values = [meaning for _, meaning in rows if meaning.part == "value"]
+    both = {m.source for m in values if m.name != m.source.name} & {m.source for m in values if m.name == m.source.name}
+    return [(n, m) for n, m in rows if m.part != "value" or m.source not in both or m.name != m.source.name]
 
 
 def _twice(rows: Sequence[_Row], heads: Sequence[bytes]) -> dict[Source, str]:
-    seen: set[tuple[Source, bytes]] = set()
-    twice = {}
-    for row in rows:
-        key = (row.source, heads[row.place])
-        if key in seen:
-            twice[row.source] = row.name
-        seen.add(key)
-    return twice
+    if len({heads[place] for place, _ in rows}) == len({place for place, _ in rows}):
+        return {}
+    first: dict[bytes, int] = {}
+    return {m.source: m.name for place, m in rows if first.setdefault(heads[place], place) != place}
 
 
 def _layout(
     dialect: Dialect, rows: Sequence[_Row], constants: Mapping[Source, list[float]], twice: Mapping[Source, str]
 ) -> Layout:
     scalars: dict[Source, list[int]] = defaultdict(list)
-    families: dict[Source, list[tuple[int, _Row]]] = defaultdict(list)
-    for number, row in enumerate(rows):
-        if row.part == "value":
-            scalars[row.source].append(number)
+    families: dict[Source, list[_Row]] = defaultdict(list)
+    for number, (_, meaning) in enumerate(rows):
+        if meaning.part == "value":
+            scalars[meaning.source].append(number)
         else:
-            families[row.source].append((number, row))
-    named = [row.source.name for row in rows] + [source.name for source, there in constants.items() if there]
+            families[meaning.source].append((number, meaning))
+    own = any(meaning.name.startswith(dialect.marks) for _, meaning in rows)
     return Layout(
-        needed=tuple(row.place for row in rows),
-        names=tuple(row.name for row in rows),
-        owners=tuple(row.source for row in rows),
+        needed=tuple(place for place, _ in rows),
+        names=tuple(meaning.name for _, meaning in rows),
+        owners=tuple(meaning.source for _, meaning in rows),
         scalars={source: tuple(places) for source, places in scalars.items()},
-        constants={source: tuple(there) for source, there in constants.items() if there},
+        constants={source: tuple(there) for source, there in constants.items()},
         histograms={source: _buckets(parts) for source, parts in families.items()},
         twice=twice,
-        own=any(name.startswith(dialect.marks) for name in named),
+        own=own or any(source.name.startswith(dialect.marks) for source in constants),
     )
 
 
-def _buckets(parts: Sequence[tuple[int, _Row]]) -> Buckets:
+def _buckets(parts: Sequence[_Row]) -> Buckets:
     by_bound: dict[float, list[int]] = defaultdict(list)
-    for number, row in parts:
-        if row.part == "bucket" and math.isfinite(row.bound):
-            by_bound[row.bound].append(number)
+    for number, meaning in parts:
+        if meaning.part == "bucket" and math.isfinite(meaning.number):
+            by_bound[meaning.number].append(number)
     bounds = tuple(sorted(by_bound))
     places = tuple(tuple(by_bound[bound]) for bound in bounds)
-    sums, counts = (tuple(n for n, row in parts if row.part == part) for part in ("sum", "count"))
+    sums, counts = (tuple(n for n, meaning in parts if meaning.part == part) for part in ("sum", "count"))
     return Buckets(bounds, places, sums, counts, all(len(one) == 1 for one in places))
