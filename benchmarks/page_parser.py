@@ -2,8 +2,8 @@
 
     python -m benchmarks.page_parser [PAGE ...]
 
-Without pages: those of vLLM 0.32 under ../shared/engines. "again" is a page whose heads were all seen, as at every scrape
-but the first; "one new" has a label that was never seen (an adapter, a new reason), "first" has none that was.
+Without pages: those of vLLM 0.32 under ../shared/engines. "again" is a page whose heads were all seen, as at every
+scrape but the first; "one new" has a label that was never seen (an adapter, a new reason), "first" has none that was.
 prometheus_client only splits the page into samples; `read_page` also adds them up into a `Sample` with its faults.
 """
 

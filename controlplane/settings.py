@@ -23,13 +23,15 @@ class Settings:
     kubeconfig: Path | None
     spool_dir: Path
     web_dir: Path | None
+    allow_loopback: bool = False
+    """Whether a pod's page may be on this host: so by default outside a cluster, where KUBECONFIG says the way in."""
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """The settings that the variables `TIDEGATE_*` and `KUBECONFIG` give.
 
     Raises:
-        SettingsError: if `TIDEGATE_DATABASE_URL` is missing or is not a PostgreSQL URL.
+        SettingsError: if `TIDEGATE_DATABASE_URL` is missing or is not a PostgreSQL URL, or a switch is not one.
     """
     database_url = environment.get("TIDEGATE_DATABASE_URL", "")
     if not database_url.startswith(("postgresql://", "postgresql+psycopg://")):
@@ -43,7 +45,15 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         kubeconfig=_path(environment, "KUBECONFIG"),
         spool_dir=_path(environment, "TIDEGATE_SPOOL_DIR") or Path(platformdirs.user_state_dir("tidegate")) / "spool",
         web_dir=_path(environment, "TIDEGATE_WEB_DIR"),
+        allow_loopback=_switch(environment, "TIDEGATE_ALLOW_LOOPBACK", default=bool(environment.get("KUBECONFIG"))),
     )
+
+
+def _switch(environment: Mapping[str, str], name: str, default: bool) -> bool:
+    text = environment.get(name, "").strip().lower()
+    if text not in ("", "0", "1", "false", "true"):
+        raise SettingsError(f"{name} is {text!r}; allowed: 1, 0, true or false")
+    return text in ("1", "true") if text else default
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

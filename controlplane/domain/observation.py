@@ -64,6 +64,7 @@ class FaultKind(StrEnum):
     DUPLICATE = "Duplicate"
     NOT_AUTHORISED = "NotAuthorised"
     SECRET = "Secret"
+    UNTRUSTED = "Untrusted"
     REFUSED = "Refused"
 
 
