@@ -44,7 +44,7 @@ class HttpScraper:
         self._clock = clock
         self._credentials = Credentials(secrets)
         self._allow_loopback = allow_loopback
-        self._concurrency = concurrency
+        self._places = asyncio.Semaphore(concurrency)
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._session: aiohttp.ClientSession | None = None
@@ -52,7 +52,9 @@ class HttpScraper:
     async def __aenter__(self) -> HttpScraper:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            connector=aiohttp.TCPConnector(limit=self._concurrency),
+            # Without a limit of its own: waiting for a place would count against a page's time, and a few replicas that
+            # hang would take the others' pages with them.
+            connector=aiohttp.TCPConnector(limit=0),
             raise_for_status=False,
         )
         return self
@@ -79,7 +81,8 @@ class HttpScraper:
             return self._fault(replica, FaultKind.REFUSED, refused)
         url = _url(admission.scheme, replica.host, target.metrics.port or replica.port, target.metrics.path)
         try:
-            return await self._fetch(replica, url, admission)
+            async with self._places:
+                return await self._fetch(replica, url, admission)
         except TimeoutError:
             return self._fault(replica, FaultKind.TIMEOUT, f"{url} did not answer in {self._timeout_s:g} s")
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
+from urllib.parse import quote
 
 from controlplane.adapters.kube_http import KubeError, KubeHttp
 from controlplane.domain.ports import ClusterUnavailable, SecretUnavailable
@@ -39,7 +40,7 @@ class KubernetesSecrets:
 
     async def _read(self, namespace: str, name: str) -> Mapping[str, bytes]:
         try:
-            secret = await self._http.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+            secret = await self._http.get(f"/api/v1/namespaces/{namespace}/secrets/{quote(name, safe='')}")
         except (KubeError, ClusterUnavailable) as error:
             raise SecretUnavailable(f"Secret {namespace}/{name} cannot be read: {error}") from error
         data = secret.get("data") or {}

@@ -7,6 +7,7 @@ wait for the thread bounds the whole. What it answers is checked here, so that o
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from prometheus_api_client.prometheus_connect import PrometheusConnect
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util.retry import Retry
 
 from controlplane.adapters.addresses import refusal
@@ -61,21 +64,25 @@ class PrometheusPool:
         # Threads of its own: a server that hangs must not keep the ledger waiting for one.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
-    async def instant(self, target: Target, query: str) -> list[SeriesValues]:
-        """The query's instant vector, now.
+    async def instant(self, target: Target, query: str, at_s: float | None = None) -> list[SeriesValues]:
+        """The query's instant vector at `at_s` by the server's clock; None: now.
 
         Raises:
             PrometheusError: if it cannot be had in time.
             SecretUnavailable: if a Secret that the target names cannot be had.
         """
         client = await self._client(target)
-        return await self._answer(partial(client.custom_query, query, timeout=self._timeout_s), "value")
+        params = {} if at_s is None else {"time": f"{at_s:.3f}"}
+        ask = partial(client.custom_query, query, params, timeout=math.ceil(self._timeout_s))
+        return await self._answer(ask, "value")
 
     async def range(self, target: Target, query: str, from_s: float, to_s: float, step_s: float) -> list[SeriesValues]:
         """The query's values at `from_s`, `from_s + step_s`... up to `to_s`. Raises as `instant`."""
         client = await self._client(target)
         begin, end = (datetime.fromtimestamp(at_s, UTC) for at_s in (from_s, to_s))
-        asked = partial(client.custom_query_range, query, begin, end, f"{step_s:g}s", timeout=self._timeout_s)
+        asked = partial(
+            client.custom_query_range, query, begin, end, f"{step_s:g}s", timeout=math.ceil(self._timeout_s)
+        )
         return await self._answer(asked, "values")
 
     async def _answer(self, ask: Callable[[], Any], field: str) -> list[SeriesValues]:
@@ -116,17 +123,26 @@ def _made(url: str, admission: Admission) -> PrometheusConnect:
         refused = refusal(parts.hostname, allow_loopback=True)
         if refused:
             raise PrometheusError(FaultKind.REFUSED, refused)
-    session = requests.Session()
+    session = _FormSession()
     session.trust_env = False  # neither a proxy nor a .netrc of the host's comes between
     session.max_redirects = 0
     session.verify = admission.tls is None or admission.tls.verify_mode is not ssl.CERT_NONE
-    # POST: names and pods of a large target do not fit in a URL.
     client = PrometheusConnect(
         url=url.rstrip("/"), headers=dict(admission.headers), session=session, retry=Retry(0), method="POST"
     )
+    if not session.verify:
+        urllib3.disable_warnings(InsecureRequestWarning)  # whoever asked for it need not be told at every scrape
     if parts.scheme == "https" and admission.tls is not None:
         session.mount(url.rstrip("/"), _Tls(admission.tls, admission.server_name))
     return client
+
+
+class _FormSession(requests.Session):
+    """Sends what is asked as a form: the library's POST leaves it in the URL, where 50 pods' names do not fit."""
+
+    def request(self, method: str, url: str, params: Any = None, **options: Any) -> requests.Response:  # type: ignore[override]
+        """As requests', with `params` in the body."""
+        return super().request(method, url, data=params, **options)
 
 
 class _Tls(HTTPAdapter):

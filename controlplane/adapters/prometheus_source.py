@@ -46,10 +46,12 @@ class PrometheusScraper:
         assert source is not None, "the target names no Prometheus"
         try:
             where = matchers(source, target.namespace, _any_of(replica.name for replica in replicas))
-            values, times = await asyncio.gather(
-                self._pool.instant(target, f"{{__name__=~{_quoted(_any_of(NAMES))},{where}}}"),
-                self._pool.instant(target, f"timestamp({{__name__=~{_quoted(_any_of(GAUGES))},{where}}})"),
-            )
+            # `or`, since times of two families would differ in nothing but the name, which timestamp() takes away.
+            times = await self._pool.instant(target, " or ".join(f"timestamp({name}{{{where}}})" for name in GAUGES))
+            # Values as of the moment at which the times were looked up: of the same scrapes.
+            moment_s = times[0].values[0][0] if times else None
+            query = f"{{__name__=~{_quoted(_any_of(NAMES))},{where}}}"
+            values = await self._pool.instant(target, query, moment_s) if times else []
         except PrometheusError as error:
             return [self._fault(replica, error.kind, f"{source.url}: {error}") for replica in replicas]
         except SecretUnavailable as error:

@@ -1,4 +1,4 @@
-"""The commands `fit`, `profile` and `league`, as typer reads them; what they do is imported when they are called."""
+"""The commands `fit`, `profile`, `league` and `dialects`, as typer reads them; what they do is imported when called."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ def register(app: typer.Typer) -> None:
     app.command()(fit)
     app.command()(profile)
     app.command(cls=_ManyValues)(league)
+    app.command()(dialects)
+
+
+def dialects(
+    into: Annotated[Path | None, typer.Option(help="Renew the tables in this Markdown file instead.")] = None,
+) -> None:
+    """Which metrics are read of which engine, as Markdown: docs/metrics-sources.md has these tables."""
+    from controlplane.commands.dialects import run_dialects
+
+    run_dialects(into)
 
 
 def fit(

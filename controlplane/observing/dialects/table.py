@@ -25,6 +25,14 @@ class Source:
     scale: float = 1.0
     """What a value is multiplied by: to seconds, to tokens, to a share."""
 
+    def formula(self) -> str:
+        """As it stands in the documentation's table."""
+        conditions = [f'{name}="{value}"' for name, value in self.where]
+        conditions += [f'{self.totals_of}=""'] if self.totals_of else []
+        text = self.name + (f"{{{','.join(conditions)}}}" if conditions else "")
+        text += f"[{self.label}]" if self.label else ""
+        return text if self.scale == 1.0 else f"{self.scale:g} * {text}"
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -47,18 +55,10 @@ class Reading:
 
     def formula(self) -> str:
         """As it stands in the documentation's table."""
-        text = " + ".join([*map(_shown, self.plus), *(f"({_shown(source)})" for source in self.also)])
-        text += "".join(f" - {_shown(source)}" for source in self.minus)
-        text += f" * {_shown(self.times)}" if self.times else ""
-        return text + (f" / {_shown(self.per)}" if self.per else "")
-
-
-def _shown(source: Source) -> str:
-    conditions = [f'{name}="{value}"' for name, value in source.where]
-    conditions += [f'{source.totals_of}=""'] if source.totals_of else []
-    text = source.name + (f"{{{','.join(conditions)}}}" if conditions else "")
-    text += f"[{source.label}]" if source.label else ""
-    return text if source.scale == 1.0 else f"{source.scale:g} * {text}"
+        text = " + ".join([*(one.formula() for one in self.plus), *(f"({one.formula()})" for one in self.also)])
+        text += "".join(f" - {one.formula()}" for one in self.minus)
+        text += f" * {self.times.formula()}" if self.times else ""
+        return text + (f" / {self.per.formula()}" if self.per else "")
 
 
 @dataclass(frozen=True, slots=True)
