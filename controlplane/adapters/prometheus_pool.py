@@ -30,8 +30,8 @@ from controlplane.adapters.credentials import Admission, Credentials
 from controlplane.domain.observation import FaultKind
 from controlplane.domain.target import Target
 
-THREADS = 8
-"""Questions at once."""
+THREADS = 4
+"""Questions at once: decoding the answers is most of the work, and more would only share the same core."""
 PATIENCE = 2.0
 """Timeouts until an answer that drips in is given up: the library's own bounds each wait for bytes, not their sum."""
 KEPT_CLIENTS = 64
@@ -63,6 +63,8 @@ class PrometheusPool:
         self._clients: dict[tuple[object, ...], PrometheusConnect] = {}
         # Threads of its own: a server that hangs must not keep the ledger waiting for one.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
+        # One waits here and not for a thread: that would count against its time.
+        self._places = asyncio.Semaphore(THREADS)
 
     async def instant(self, target: Target, query: str, at_s: float | None = None) -> list[SeriesValues]:
         """The query's instant vector at `at_s` by the server's clock; None: now.
@@ -86,9 +88,10 @@ class PrometheusPool:
         return await self._answer(asked, "values")
 
     async def _answer(self, ask: Callable[[], Any], field: str) -> list[SeriesValues]:
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, ask)
         try:
-            answer = await asyncio.wait_for(asked, PATIENCE * self._timeout_s)
+            async with self._places:
+                asked = asyncio.get_running_loop().run_in_executor(self._threads, lambda: _checked(ask(), field))
+                return await asyncio.wait_for(asked, PATIENCE * self._timeout_s)
         except (TimeoutError, requests.Timeout):
             raise PrometheusError(FaultKind.TIMEOUT, f"it did not answer in {self._timeout_s:g} s") from None
         except requests.exceptions.SSLError as error:
@@ -101,7 +104,6 @@ class PrometheusPool:
             raise PrometheusError(_kind(str(error)), str(error)[:200]) from None
         except (KeyError, TypeError, AttributeError):
             raise PrometheusError(FaultKind.NOT_METRICS, "its answer has no result") from None
-        return _checked(answer, field)
 
     async def _client(self, target: Target) -> PrometheusConnect:
         source = target.metrics.prometheus
