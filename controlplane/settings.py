@@ -61,6 +61,8 @@ class Settings:
     spool_dir: Path
     web_dir: Path | None
     serving: ServingSettings = ServingSettings()
+    allow_loopback: bool = False
+    """Whether a pod's page may be on this host: so by default outside a cluster, where KUBECONFIG says the way in."""
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -68,7 +70,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 
     Raises:
         SettingsError: if `TIDEGATE_DATABASE_URL` is missing or is not a PostgreSQL URL, or if what is to be served
-            is not told in full.
+            is not told in full, or if a switch is not one.
     """
     database_url = environment.get("TIDEGATE_DATABASE_URL", "")
     if not database_url.startswith(("postgresql://", "postgresql+psycopg://")):
@@ -84,6 +86,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         spool_dir=_path(environment, "TIDEGATE_SPOOL_DIR") or Path(platformdirs.user_state_dir("tidegate")) / "spool",
         web_dir=_path(environment, "TIDEGATE_WEB_DIR"),
         serving=_serving(environment),
+        allow_loopback=_switch(environment, "TIDEGATE_ALLOW_LOOPBACK", default=bool(environment.get("KUBECONFIG"))),
     )
 
 
@@ -155,3 +158,10 @@ def without_password(url: str) -> str:
 def _path(environment: Mapping[str, str], name: str) -> Path | None:
     value = environment.get(name)
     return Path(value).expanduser() if value else None
+
+
+def _switch(environment: Mapping[str, str], name: str, default: bool) -> bool:
+    text = environment.get(name, "").strip().lower()
+    if text not in ("", "0", "1", "false", "true"):
+        raise SettingsError(f"{name} is {text!r}; allowed: 1, 0, true or false")
+    return text in ("1", "true") if text else default

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import AsyncExitStack
 
 from controlplane.adapters.clock import clock_from_anchor, monotonic_s, real_now_s
 from controlplane.adapters.http_scraper import HttpScraper
@@ -13,6 +14,10 @@ from controlplane.adapters.kube_cluster import KubernetesCluster
 from controlplane.adapters.kube_http import KubeHttp
 from controlplane.adapters.kube_lease import Lease
 from controlplane.adapters.kube_reporter import KubernetesReporter
+from controlplane.adapters.kube_secrets import KubernetesSecrets
+from controlplane.adapters.prometheus_history import PrometheusHistory
+from controlplane.adapters.prometheus_source import PrometheusScraper
+from controlplane.adapters.scrapers import ScraperBySource
 from controlplane.adapters.spool import FileSpool
 from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping
@@ -41,14 +46,20 @@ async def run(settings: Settings) -> None:
     ledger = PostgresLedger(settings.database_url)
     spool = FileSpool(settings.spool_dir)
     board, pulse = Board(clock), Pulse()
-    async with KubeHttp(settings.kubeconfig) as http, HttpScraper(clock) as scraper:
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(KubeHttp(settings.kubeconfig))
+        secrets = KubernetesSecrets(http, monotonic_s)
+        pods = await stack.enter_async_context(
+            HttpScraper(clock, secrets=secrets, allow_loopback=settings.allow_loopback)
+        )
+        prometheus = PrometheusScraper(clock, secrets)
         ports = Ports(
             clock=clock,
             cluster=KubernetesCluster(http),
-            scraper=scraper,
+            scraper=ScraperBySource(pods, prometheus),
             actuator=KubernetesActuator(http),
             spool=spool,
-            books=Bookkeeping(ledger, clock, monotonic_s),
+            books=Bookkeeping(ledger, clock, monotonic_s, past=PrometheusHistory(secrets)),
             real_s=monotonic_s,
             teller=Teller(KubernetesReporter(http, clock.now_s), board, clock, monotonic_s),
             pulse=pulse,

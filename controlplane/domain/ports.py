@@ -9,7 +9,7 @@ from typing import Protocol
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, Tick
 from controlplane.domain.observation import Fault, Inventory, Replica, Surroundings
 from controlplane.domain.status import DesiredCount, Notice, TargetStatus
-from controlplane.domain.target import Target, Variant
+from controlplane.domain.target import SecretKey, Target, Variant
 from forecasters.types import Series
 
 
@@ -47,6 +47,38 @@ class Scraper(Protocol):
     async def scrape(self, target: Target, replicas: Sequence[Replica]) -> list[Page]:
         """One `Page` per Ready replica given, in order."""
         ...
+
+
+class Secrets(Protocol):
+    """Reads Secrets by key. The real one keeps them for a minute."""
+
+    async def value(self, namespace: str, key: SecretKey) -> bytes:
+        """The bytes under one key.
+
+        Raises:
+            SecretUnavailable: if they cannot be had.
+        """
+        ...
+
+
+class SecretUnavailable(Exception):
+    """A Secret is not there, has no such key, or may not be read; the message says which, and holds nothing of it."""
+
+
+class HistorySource(Protocol):
+    """Knows a target's load of the time before anybody asked: for forecasters that start with no history."""
+
+    async def load_history(self, target: Target, from_s: float, to_s: float) -> Mapping[str, Series]:
+        """The load in 60 s bins by quantity, as `Ledger.load_history`; empty where nothing is known.
+
+        Raises:
+            HistoryUnavailable: if it cannot be asked now.
+        """
+        ...
+
+
+class HistoryUnavailable(Exception):
+    """The source of history does not answer; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
