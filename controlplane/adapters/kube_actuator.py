@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from controlplane.adapters.kube_http import FIELD_MANAGER, Json, KubeError, KubeHttp
-from controlplane.adapters.kube_objects import scale_path
+from controlplane.adapters.kube_scale import Scales
+from controlplane.adapters.kube_writer import ReplicaWriter
 from controlplane.domain.decision import Actuation, ActuationResult, Decision, Verdict
 from controlplane.domain.manifest import API_VERSION, KIND
 from controlplane.domain.ports import Clock, ClusterUnavailable, TargetProblem
 from controlplane.domain.target import Target, Variant
 
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-"""A ReplicaSet deletes the pods with the lowest cost first (Kubernetes 1.22 and later); no annotation counts as 0."""
 EVENT_REASONS = {Verdict.UP: "ScaledUp", Verdict.DOWN: "ScaledDown"}
 
 
@@ -25,6 +23,7 @@ class KubernetesActuator:
     def __init__(self, http: KubeHttp, clock: Clock) -> None:
         self._http = http
         self._clock = clock
+        self._replicas = ReplicaWriter(http, Scales(http))
         self._events = 0
 
     async def apply(
@@ -37,27 +36,17 @@ class KubernetesActuator:
         idlest_first: Sequence[str] = (),
     ) -> Actuation:
         """PATCH the scale of `variant`; see `Actuator`."""
-        body: Json = {"spec": {"replicas": replicas_to}}
-        if resource_version is not None:
-            body["metadata"] = {"resourceVersion": resource_version}
-        try:
-            unmarked = await self._mark(target.namespace, idlest_first)
-            await self._http.merge_patch(scale_path(target.namespace, variant.ref), body)
-        except KubeError as error:
-            result = ActuationResult.CONFLICT if error.status == 409 else ActuationResult.FAILED
-            return Actuation(variant.name, replicas_from, replicas_to, result, str(error))
-        except ClusterUnavailable as error:
-            return Actuation(variant.name, replicas_from, replicas_to, ActuationResult.FAILED, str(error))
-        return Actuation(variant.name, replicas_from, replicas_to, ActuationResult.APPLIED, unmarked)
+        return await self._replicas.apply(
+            target.namespace, variant, replicas_from, replicas_to, resource_version, idlest_first
+        )
 
     async def report(
         self, target: Target, decision: Decision, message: str, attainment: float | None, ready: int
     ) -> None:
         """Write status and, where something moved, an Event; a cluster that is away is told at the next tick."""
         status = _status(target, decision, message, attainment, ready, _rfc3339(self._clock.now_s()))
-        path = f"/apis/{API_VERSION}/namespaces/{target.namespace}/inferenceautoscalers/{target.name}/status"
         try:
-            await self._http.merge_patch(path, {"status": status})
+            await self._apply_status(target.namespace, target.name, status)
             if decision.verdict in EVENT_REASONS:
                 await self._event(target, EVENT_REASONS[decision.verdict], message, "Normal")
         except (KubeError, ClusterUnavailable):
@@ -65,28 +54,20 @@ class KubernetesActuator:
 
     async def report_problem(self, problem: TargetProblem) -> None:
         """Write to a resource's conditions that it cannot be used, naming the field."""
-        path = f"/apis/{API_VERSION}/namespaces/{problem.namespace}/inferenceautoscalers/{problem.name}/status"
         message = f"{problem.field}: {problem.message}"
         now = _rfc3339(self._clock.now_s())
         condition = _condition("Ready", False, "InvalidSpec", message, now)
         try:
-            await self._http.merge_patch(path, {"status": {"reason": message, "conditions": [condition]}})
+            await self._apply_status(problem.namespace, problem.name, {"reason": message, "conditions": [condition]})
         except (KubeError, ClusterUnavailable):
             return
 
-    async def _mark(self, namespace: str, pods: Sequence[str]) -> str:
-        """Mark pods to be deleted first, in order; returns what could not be marked, in words."""
-        marks = [self._mark_one(namespace, pod, rank - len(pods)) for rank, pod in enumerate(pods)]
-        refused = [word for word in await asyncio.gather(*marks) if word]
-        return f"not marked to go first: {', '.join(refused)}" if refused else ""
-
-    async def _mark_one(self, namespace: str, pod: str, cost: int) -> str:
-        body: Json = {"metadata": {"annotations": {DELETION_COST: str(cost)}}}
-        try:
-            await self._http.merge_patch(f"/api/v1/namespaces/{namespace}/pods/{pod}", body)
-        except KubeError as error:
-            return f"{pod} ({error.reason})"
-        return ""
+    async def _apply_status(self, namespace: str, name: str, status: Json) -> None:
+        """Server-side apply: the status is ours, and what is said no longer goes."""
+        path = f"/apis/{API_VERSION}/namespaces/{namespace}/inferenceautoscalers/{name}/status"
+        said = {key: value for key, value in status.items() if value is not None}
+        head = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name, "namespace": namespace}}
+        await self._http.apply(path, {**head, "status": said})
 
     async def _event(self, target: Target, reason: str, message: str, kind: str) -> None:
         now_s = self._clock.now_s()

@@ -42,6 +42,11 @@ class Bookkeeping:
     _away_until_s: float = 0.0
     _was_away: bool = False
 
+    def forget(self) -> None:
+        """Read anew at the next tick where targets were left: another may have led in between."""
+        self._memories = None
+        self._read_at_s = None
+
     def cold_starts(self, target: Target) -> Mapping[str, ColdStart]:
         """Measured cold starts of a target by variant."""
         return self._measured.get(target.key, {})

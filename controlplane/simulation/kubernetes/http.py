@@ -13,7 +13,7 @@ from controlplane.simulation.kubernetes import discovery, errors
 from controlplane.simulation.kubernetes.resources import Json, Registry, Resource
 from controlplane.simulation.kubernetes.store import Change, Match, Store, selector
 from controlplane.simulation.kubernetes.tables import table
-from controlplane.simulation.kubernetes.verbs import Options, Target, Verbs
+from controlplane.simulation.kubernetes.verbs import JSON_PATCH, Options, Target, Verbs
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """As a real API server's."""
@@ -118,10 +118,10 @@ class KubernetesApi:
             return web.json_response(self._verbs.delete(at))
         if request.method not in ("PUT", "PATCH"):
             raise errors.method_not_allowed()
-        body = await _body(request)
         if request.method == "PUT":
-            return web.json_response(self._verbs.update(at, body, _options(request)))
-        changed, created = self._verbs.patch(at, body, request.content_type, _options(request))
+            return web.json_response(self._verbs.update(at, await _body(request), _options(request)))
+        patch = await (_operations(request) if request.content_type == JSON_PATCH else _body(request))
+        changed, created = self._verbs.patch(at, patch, request.content_type, _options(request))
         return web.json_response(changed, status=201 if created else 200)
 
     def _list(self, request: web.Request, at: Target) -> web.Response:
@@ -243,6 +243,17 @@ def _options(request: web.Request) -> Options:
         force=request.query.get("force") in ("true", "1"),
         strict=request.query.get("fieldValidation") == "Strict",
     )
+
+
+async def _operations(request: web.Request) -> list[Json]:
+    """A JSON patch."""
+    try:
+        operations = await request.json()
+    except ValueError as error:
+        raise errors.bad_request(f"the body cannot be decoded: {error}") from error
+    if not isinstance(operations, list):
+        raise errors.bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    return operations
 
 
 async def _body(request: web.Request) -> Json:

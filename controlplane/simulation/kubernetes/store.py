@@ -35,6 +35,7 @@ class Store:
         self._objects: dict[tuple[str, str, str, str], Json] = {}
         self._history: deque[Change] = deque(maxlen=HISTORY)
         self._listeners: set[asyncio.Queue[Change]] = set()
+        self._compacted = 0
         self.version = 1
 
     def get(self, resource: Resource, namespace: str, name: str) -> Json:
@@ -133,13 +134,18 @@ class Store:
             # A version of before a restart: versions begin anew, so the client must list again. (A real server keeps
             # its versions and would answer 504 "Too large resource version".)
             raise expired(version, self.version)
-        oldest = self._history[0].resource_version if len(self._history) == HISTORY else 0
+        oldest = self._history[0].resource_version if len(self._history) == HISTORY else self._compacted
         if since < oldest - 1:
             raise expired(version, oldest)
         same = (resource.group, resource.plural)
         return iter(
             [c for c in self._history if c.resource_version > since and (c.resource.group, c.resource.plural) == same]
         )
+
+    def compact(self) -> None:
+        """Forget every change so far, as etcd does: watches of before now are answered 410."""
+        self._history.clear()
+        self._compacted = self.version + 1
 
     def listen(self) -> asyncio.Queue[Change]:
         """A queue of every change from now on."""
