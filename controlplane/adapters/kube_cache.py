@@ -18,20 +18,29 @@ from controlplane.adapters.kube_http import Json, KubeError, KubeHttp
 from controlplane.adapters.kube_trim import Trim
 from controlplane.domain.ports import ClusterUnavailable
 
-CHUNK = 500
-"""Objects per chunk of a list, as client-go's pager."""
 WATCH_S = (300, 600)
 """A watch is asked to end after this many seconds, spread so that those of many controllers do not end together;
 client-go's 5 to 10 minutes."""
 FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.5, 30.0
 """Real seconds between tries at a server that fails: doubled each time, spread over 0.5 to 1.5 times."""
-REFUSED_RETRY_S = 60.0
-"""Real seconds until a resource is asked for again that may not be read, or that is not served: a Role may be granted,
-KEDA installed."""
 STEADY_S = 5.0
 """A watch that lasted this long was no failure: the next one begins at once and the back-off anew."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is asked for, and how often."""
+
+    chunk: int = 500
+    """Objects per chunk of a list, as client-go's pager."""
+    refused_retry_s: float = 60.0
+    """Real seconds until a resource is asked for again that may not be read, or that is not served: a Role may be
+    granted, KEDA installed."""
+
+
+PACE = Pace()
 
 
 class Sync(StrEnum):
@@ -60,10 +69,17 @@ class Informer:
     """The objects of one resource in one scope, kept current by `run`."""
 
     def __init__(
-        self, http: KubeHttp, watched: Watched, namespace: str, real_s: Callable[[], float], seed: int
+        self,
+        http: KubeHttp,
+        watched: Watched,
+        namespace: str,
+        real_s: Callable[[], float],
+        seed: int,
+        pace: Pace = PACE,
     ) -> None:
         self._http = http
         self._watched = watched
+        self._pace = pace
         self.path = watched.path(namespace)
         self._real_s = real_s
         self._jitter = np.random.default_rng(seed)
@@ -114,7 +130,7 @@ class Informer:
     async def _list(self) -> None:
         """Take everything anew; what the list does not have is gone."""
         try:
-            listed, version = await self._chunks(CHUNK)
+            listed, version = await self._chunks(self._pace.chunk)
         except KubeError as error:
             if error.status != 410:
                 raise
@@ -180,7 +196,7 @@ class Informer:
             self._settled.set()
             if not absent:
                 self._told_once(f"{self.path}: {self.problem}")
-            return REFUSED_RETRY_S * float(self._jitter.uniform(0.5, 1.0))
+            return self._pace.refused_retry_s * float(self._jitter.uniform(0.5, 1.0))
         # 410: the version is too old. Anything else in the middle of a watch: the version may be at fault, so list.
         if error.status != 410:
             self._told_once(f"{self.path} is listed again: {error}")

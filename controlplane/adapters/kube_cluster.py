@@ -46,11 +46,13 @@ class KubernetesCluster:
         namespaces: Sequence[str] = (),
         see_around: SeeAround = nothing_around,
         real_s: Callable[[], float] = monotonic_s,
+        sync_timeout_s: float = SYNC_TIMEOUT_S,
     ) -> None:
         self._http = http
         self._scopes = tuple(namespaces) or ("",)
         self._see_around = see_around
         self._real_s = real_s
+        self._sync_timeout_s = sync_timeout_s
         self._scales = Scales(http, real_s)
         self._informers: dict[tuple[str, str, str], Informer] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -119,7 +121,7 @@ class KubernetesCluster:
 
     async def _settled(self, informers: Sequence[Informer]) -> None:
         try:
-            async with asyncio.timeout(SYNC_TIMEOUT_S):
+            async with asyncio.timeout(self._sync_timeout_s):
                 for informer in informers:
                     await informer.settled()
         except TimeoutError as error:

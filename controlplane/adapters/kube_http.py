@@ -124,9 +124,11 @@ class KubeHttp:
         """PUT; a resourceVersion in the body is a precondition."""
         return await self._request("PUT", path, {"fieldManager": FIELD_MANAGER}, body, JSON, priority)
 
-    async def delete(self, path: str, priority: Priority = Priority.STATUS) -> Json:
+    async def delete(
+        self, path: str, query: Mapping[str, str] | None = None, priority: Priority = Priority.STATUS
+    ) -> Json:
         """DELETE."""
-        return await self._request("DELETE", path, {}, None, JSON, priority)
+        return await self._request("DELETE", path, query or {}, None, JSON, priority)
 
     async def watch(self, path: str, query: Mapping[str, str], idle_s: float = IDLE_S) -> AsyncGenerator[Json, None]:
         """The events of a watch until the server ends it, after one of type OPENED that says that it stands.

@@ -194,8 +194,9 @@ async def test_one_leads_and_another_waits_until_it_is_silent(http: KubeHttp) ->
 
 async def test_a_server_that_is_away_is_said_to_be(cluster: Simulated, http: KubeHttp) -> None:
     await cluster.server.stop()
-    with pytest.raises(ClusterUnavailable, match=r"not read yet: .*inferenceautoscalers"):
-        await look(http)
+    async with KubernetesCluster(http, sync_timeout_s=1.0) as reader:
+        with pytest.raises(ClusterUnavailable, match=r"not read yet: .*inferenceautoscalers"):
+            await reader.state()
 
 
 async def test_without_a_kubeconfig_there_is_no_way_in(tmp_path: Path) -> None:

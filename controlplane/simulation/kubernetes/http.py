@@ -34,7 +34,11 @@ class KubernetesApi:
         """The application; one catch-all route, since resources come and go."""
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_route("*", "/{path:.*}", self._answer)
+        application.on_shutdown.append(self._hang_up)
         return application
+
+    async def _hang_up(self, _: web.Application) -> None:
+        self._store.hang_up()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -154,7 +158,7 @@ class KubernetesApi:
         return response
 
     async def _stream(
-        self, request: web.Request, response: web.StreamResponse, at: Target, queue: asyncio.Queue[Change]
+        self, request: web.Request, response: web.StreamResponse, at: Target, queue: asyncio.Queue[Change | None]
     ) -> None:
         match = _selector(request)
         send = _Sender(response, at, match, self._now_s if _wants_table(request) else None)
@@ -176,13 +180,15 @@ class KubernetesApi:
         bookmarks = request.query.get("allowWatchBookmarks") in ("true", "1")
         while (left_s := end_s - loop.time()) > 0:
             try:
-                change = await asyncio.wait_for(queue.get(), min(left_s, BOOKMARK_S))
+                told = await asyncio.wait_for(queue.get(), min(left_s, BOOKMARK_S))
             except TimeoutError:
                 if bookmarks and left_s > BOOKMARK_S:
                     await send.bookmark(self._store.version)
                 continue
-            if change.resource_version > sent:
-                await send.change(change)
+            if told is None:
+                return
+            if told.resource_version > sent:
+                await send.change(told)
 
 
 class _Sender:

@@ -34,7 +34,7 @@ class Store:
         self._now = now
         self._objects: dict[tuple[str, str, str, str], Json] = {}
         self._history: deque[Change] = deque(maxlen=HISTORY)
-        self._listeners: set[asyncio.Queue[Change]] = set()
+        self._listeners: set[asyncio.Queue[Change | None]] = set()
         self._compacted = 0
         self.version = 1
 
@@ -147,13 +147,18 @@ class Store:
         self._history.clear()
         self._compacted = self.version + 1
 
-    def listen(self) -> asyncio.Queue[Change]:
-        """A queue of every change from now on."""
-        queue: asyncio.Queue[Change] = asyncio.Queue()
+    def listen(self) -> asyncio.Queue[Change | None]:
+        """A queue of every change from now on; None is the end."""
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
         self._listeners.add(queue)
         return queue
 
-    def leave(self, queue: asyncio.Queue[Change]) -> None:
+    def hang_up(self) -> None:
+        """End every watch: the server stops."""
+        for queue in self._listeners:
+            queue.put_nowait(None)
+
+    def leave(self, queue: asyncio.Queue[Change | None]) -> None:
         """Stop filling that queue."""
         self._listeners.discard(queue)
 
