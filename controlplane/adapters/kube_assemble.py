@@ -18,6 +18,8 @@ from controlplane.domain.observation import Inventory, Replica, Surroundings
 from controlplane.domain.ports import ClusterState, TargetProblem
 from controlplane.domain.target import ScaleTargetRef, Target, Variant
 
+COUNTED = frozenset({"nodes", "resourceslices", "resourcequotas", "nodepools"})
+"""Resources without which the GPUs that may be had are not known."""
 SeeAround = Callable[[Target, Snapshot], Surroundings]
 """Who else wants to say how many replicas there are, what a person did, and what bounds the surroundings set."""
 
@@ -35,7 +37,9 @@ def nothing_around(_target: Target, _snapshot: Snapshot) -> Surroundings:
     return Surroundings()
 
 
-def assemble(snapshot: Snapshot, see_around: SeeAround = nothing_around) -> ClusterState:
+def assemble(snapshot: Snapshot, see_around: COUNTED = frozenset({"nodes", "resourceslices", "resourcequotas", "nodepools"})
+"""Resources without which the GPUs that may be had are not known."""
+SeeAround = nothing_around) -> ClusterState:
     """The state. A resource that cannot be used is a problem that names its field, and disturbs no other."""
     targets, problems = _targets(snapshot)
     scaled: dict[str, dict[str, _Scaled]] = {}
@@ -164,4 +168,5 @@ def replicas_of(pods: Sequence[Json], variant: Variant) -> tuple[Replica, ...]:
 def inventory_of(snapshot: Snapshot) -> Inventory:
     """The GPUs that there are; what may not be read is named, and limits nothing."""
     counted = inventory_from_nodes(snapshot.nodes or ())
-    return Inventory(counted.gpus, {**counted.unattainable, **snapshot.unknown})
+    unknown = {name: why for name, why in snapshot.unknown.items() if name.split()[0] in COUNTED}
+    return Inventory(counted.gpus, {**counted.unattainable, **unknown})

@@ -59,6 +59,7 @@ class Watched:
     base: str
     plural: str
     trim: Trim
+    field_selector: str = ""
 
     def path(self, namespace: str) -> str:
         """The collection's path: of one namespace, or of all where that is empty."""
@@ -145,7 +146,7 @@ class Informer:
 
     async def _chunks(self, size: int | None) -> tuple[dict[str, Json], str]:
         listed: dict[str, Json] = {}
-        query = {} if size is None else {"limit": str(size)}
+        query = self._query() | ({} if size is None else {"limit": str(size)})
         while True:
             page = await self._http.get(self.path, query)
             # Items of a list come without kind and apiVersion; the list says them once.
@@ -159,7 +160,7 @@ class Informer:
 
     async def _follow(self) -> None:
         seconds = int(self._jitter.integers(*WATCH_S))
-        query = {
+        query = self._query() | {
             "resourceVersion": self._version or "",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
@@ -167,6 +168,9 @@ class Informer:
         async with aclosing(self._http.watch(self.path, query)) as events:
             async for event in events:
                 self._take(event)
+
+    def _query(self) -> dict[str, str]:
+        return {"fieldSelector": self._watched.field_selector} if self._watched.field_selector else {}
 
     def _take(self, event: Json) -> None:
         body: Json = event.get("object") or {}

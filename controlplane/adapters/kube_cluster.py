@@ -31,6 +31,14 @@ NODES = Watched("/api/v1", "nodes", kube_trim.node)
 QUOTAS = Watched("/api/v1", "resourcequotas", kube_trim.plain)
 HPAS = Watched("/apis/autoscaling/v2", "horizontalpodautoscalers", kube_trim.plain)
 SCALED_OBJECTS = Watched("/apis/keda.sh/v1alpha1", "scaledobjects", kube_trim.plain)
+POD_EVENTS = Watched("/api/v1", "events", kube_trim.event, "involvedObject.kind=Pod")
+SLICES = Watched("/apis/resource.k8s.io/v1", "resourceslices", kube_trim.plain)
+NODE_POOLS = Watched("/apis/karpenter.sh/v1", "nodepools", kube_trim.plain)
+NAMESPACED = (AUTOSCALERS, PODS, QUOTAS, HPAS, SCALED_OBJECTS, POD_EVENTS)
+CLUSTER_WIDE = (NODES, SLICES, NODE_POOLS)
+NODE_AUTOSCALER = "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status"
+NODE_AUTOSCALER_S = 30.0
+"""Real seconds between looks at that one ConfigMap, which the cluster-autoscaler writes every 10 s."""
 
 
 class KubernetesCluster:
@@ -56,12 +64,14 @@ class KubernetesCluster:
         self._scales = Scales(http, real_s)
         self._informers: dict[tuple[str, str, str], Informer] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._node_autoscaler: tuple[float, Json | None] | None = None
         self._seen: dict[WorkloadKey, tuple[str, Scale]] = {}
 
     async def __aenter__(self) -> KubernetesCluster:
-        for watched in (AUTOSCALERS, PODS, QUOTAS, HPAS, SCALED_OBJECTS):
+        for watched in NAMESPACED:
             self._watch(watched)
-        self._watch(NODES, ("",))
+        for watched in CLUSTER_WIDE:
+            self._watch(watched, ("",))
         return self
 
     async def __aexit__(
@@ -95,6 +105,10 @@ class KubernetesCluster:
             quotas=self._objects(QUOTAS),
             hpas=self._objects(HPAS),
             scaled_objects=self._objects(SCALED_OBJECTS),
+            events=self._objects(POD_EVENTS) or (),
+            slices=self._objects(SLICES) or (),
+            node_pools=self._objects(NODE_POOLS) or (),
+            node_autoscaler=await self._node_autoscaler_now(),
             unknown=self._unknown(),
             unreadable={space: i.problem for space, i in self._of(PODS).items() if i.sync is not Sync.SYNCED},
         )
@@ -157,6 +171,17 @@ class KubernetesCluster:
     def _unknown(self) -> dict[str, str]:
         named = ((f"{plural} in {space}" if space else plural, i) for (_, plural, space), i in self._informers.items())
         return {name: informer.problem for name, informer in named if informer.sync is Sync.FORBIDDEN}
+
+    async def _node_autoscaler_now(self) -> Json | None:
+        """One object of a kind that may not be listed, so it is asked for."""
+        now_s = self._real_s()
+        if self._node_autoscaler is None or now_s - self._node_autoscaler[0] > NODE_AUTOSCALER_S:
+            try:
+                found: Json | None = await self._http.get(NODE_AUTOSCALER)
+            except (KubeError, ClusterUnavailable):
+                found = None
+            self._node_autoscaler = now_s, found
+        return self._node_autoscaler[1]
 
     # What is scaled
 

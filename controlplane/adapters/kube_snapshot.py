@@ -37,6 +37,14 @@ class Snapshot:
     hpas: tuple[Json, ...] | None = None
     scaled_objects: tuple[Json, ...] | None = None
     """Empty where KEDA is not installed."""
+    events: tuple[Json, ...] = ()
+    """Events about Pods: what their cold starts waited for."""
+    slices: tuple[Json, ...] = ()
+    """ResourceSlices: GPUs of dynamic resource allocation."""
+    node_pools: tuple[Json, ...] = ()
+    """Karpenter's."""
+    node_autoscaler: Json | None = None
+    """The ConfigMap in which the cluster-autoscaler says how it is; None where there is none."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Why, by resource's plural (of one namespace: `plural in NAMESPACE`)."""
     unreadable: Mapping[str, str] = field(default_factory=dict)

@@ -77,6 +77,14 @@ def workload(body: Json) -> Json:
     return kept
 
 
+def event(body: Json) -> Json:
+    """An Event without its words: what happened to whom, and when."""
+    kept = _head(body)
+    about = body.get("involvedObject") or {}
+    kept["involvedObject"] = _only(about, ("kind", "namespace", "name", "uid"))
+    return kept | _only(body, ("reason", "type", "count", "firstTimestamp", "lastTimestamp", "eventTime", "series"))
+
+
 def plain(body: Json) -> Json:
     """Anything else: whole, without field managers and the copy of itself that `kubectl apply` leaves in it."""
     return _head(body) | {name: value for name, value in body.items() if name not in ("metadata", "kind", "apiVersion")}

@@ -250,9 +250,12 @@ class Slow(FakeActuator):
         return await super().apply(*args, **more)
 
 
-def slow_world() -> tuple[World, Slow]:
+async def slow_world() -> tuple[World, Slow]:
     """Both variants have to go up, and the first patch does not come back."""
     world, slow = World(replicas=1), Slow()
+    await world.tick(2)
+    world.ledger.ticks.clear()
+    world.spool.log.clear()
     world.target = replace(world.target, variants=tuple(replace(v, min_replicas=3) for v in world.target.variants))
     world.controller.ports.actuator = slow
     world.cluster.current = world.state()
@@ -274,7 +277,7 @@ async def stopped_in_the_middle(world: World, slow: Slow, answer: bool) -> float
 
 
 async def test_a_stop_waits_for_the_patch_under_way_and_begins_no_other() -> None:
-    world, slow = slow_world()
+    world, slow = await slow_world()
     took_s = await stopped_in_the_middle(world, slow, answer=True)
     assert took_s < 1.0
     assert len(slow.applied) == 1
@@ -284,7 +287,7 @@ async def test_a_stop_waits_for_the_patch_under_way_and_begins_no_other() -> Non
 
 
 async def test_a_patch_that_does_not_come_back_is_recorded_as_unknown() -> None:
-    world, slow = slow_world()
+    world, slow = await slow_world()
     took_s = await stopped_in_the_middle(world, slow, answer=False)
     assert took_s < 1.5
     (tick,) = world.spool.pending()
