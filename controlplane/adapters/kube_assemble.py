@@ -37,9 +37,7 @@ def nothing_around(_target: Target, _snapshot: Snapshot) -> Surroundings:
     return Surroundings()
 
 
-def assemble(snapshot: Snapshot, see_around: COUNTED = frozenset({"nodes", "resourceslices", "resourcequotas", "nodepools"})
-"""Resources without which the GPUs that may be had are not known."""
-SeeAround = nothing_around) -> ClusterState:
+def assemble(snapshot: Snapshot, see_around: SeeAround = nothing_around) -> ClusterState:
     """The state. A resource that cannot be used is a problem that names its field, and disturbs no other."""
     targets, problems = _targets(snapshot)
     scaled: dict[str, dict[str, _Scaled]] = {}

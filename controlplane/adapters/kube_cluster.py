@@ -207,14 +207,12 @@ class KubernetesCluster:
         self._watch(watched)
         informer = self._informers[resource.base, resource.plural, namespace if namespace in self._scopes else ""]
         await self._settled_for(informer)
-        if informer.sync is Sync.FORBIDDEN:
-            return kube_trim.workload(await self._http.get(resource.path(namespace, scaler.name)))
         if informer.silent_s() > STALE_S:
             raise ServerFault(f"{informer.path} is {informer.silent_s():.0f} s out of date: {informer.problem}")
         body = informer.objects.get(f"{namespace}/{scaler.name}")
         if body is None:
-            group = resource.base.removeprefix("/apis/").rpartition("/")[0]
-            raise KubeError(404, "NotFound", f'{resource.plural}.{group} "{scaler.name}" not found')
+            # The kind may not be listed; or the object is newer than the cache, and "there is none" would be a lie.
+            body = kube_trim.workload(await self._http.get(resource.path(namespace, scaler.name)))
         return body
 
     async def _asked(self, namespace: str, ref: ScaleTargetRef, scaler: Scaler, body: Json) -> Scale:

@@ -74,6 +74,12 @@ class SimulatedApi:
             await self._runner.cleanup()
             self._runner = None
 
+    async def expire(self) -> None:
+        """Make every version of before now too old, as a restart after a compaction does."""
+        await self.stop()
+        self.store.compact()
+        await self.start()
+
     def count(self, method: str, part: str, **query: str) -> int:
         """Requests so far whose path holds `part` and whose query holds these."""
         return sum(

@@ -60,7 +60,12 @@ def engine_set(name: str, size: int) -> Json:
 
 
 def autoscaler(
-    name: str, api_version: str = "apps/v1", kind: str = "Deployment", scaled: str | None = None, most: int = 8
+    name: str,
+    api_version: str = "apps/v1",
+    kind: str = "Deployment",
+    scaled: str | None = None,
+    most: int = 8,
+    namespace: str = "default",
 ) -> Json:
     """A live InferenceAutoscaler of one variant, which decides every second and goes down at once."""
     ref = {"apiVersion": api_version, "kind": kind, "name": scaled or name}
@@ -72,11 +77,11 @@ def autoscaler(
         "variants": [variant],
         "intervalSeconds": 1,
     }
-    metadata = {"name": name, "namespace": "default"}
+    metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "tidegate.io/v1alpha1", "kind": "InferenceAutoscaler", "metadata": metadata, "spec": spec}
 
 
-def hpa(name: str, scaled: str) -> Json:
+def hpa(name: str, scaled: str, namespace: str = "default") -> Json:
     """An HPA on a Deployment."""
     ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": scaled}
     metric = {
@@ -87,6 +92,6 @@ def hpa(name: str, scaled: str) -> Json:
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": name, "namespace": "default"},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": spec,
     }
