@@ -135,8 +135,7 @@ def refs_of(manifest: Json) -> list[ScaleTargetRef]:
     spec = manifest.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     variants = spec.get("variants")
-    named = [spec.get("scaleTargetRef"), *(_dicts(variants))]
-    refs = [entry.get("scaleTargetRef", entry) for entry in named if isinstance(entry, dict)]
+    refs = [spec.get("scaleTargetRef"), *(variant.get("scaleTargetRef") for variant in _dicts(variants))]
     return [
         ScaleTargetRef(str(r.get("apiVersion") or "apps/v1"), str(r.get("kind") or "Deployment"), str(r["name"]))
         for r in refs

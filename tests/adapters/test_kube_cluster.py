@@ -151,5 +151,5 @@ async def test_a_cache_that_was_cut_off_is_believed_for_a_while(api: SimulatedAp
 def test_references_are_found_in_either_form_and_junk_is_left_to_the_reader() -> None:
     one = {"spec": {"scaleTargetRef": {"name": "a"}}}
     assert refs_of(one) == [ScaleTargetRef("apps/v1", "Deployment", "a")]
-    assert refs_of({"spec": {"variants": [None, 3, {"scaleTargetRef": {"kind": "StatefulSet"}}]}}) == []
+    assert refs_of({"spec": {"variants": [None, 3, {"name": "v"}, {"scaleTargetRef": {"kind": "Deployment"}}]}}) == []
     assert refs_of({"spec": "x"}) == refs_of({}) == []
