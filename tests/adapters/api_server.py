@@ -57,7 +57,7 @@ class SimulatedApi:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
         self._port = self._runner.addresses[0][1]
-        server = {"server": f"http://127.0.0.1:{self._port}"}
+        server = {"server": self.url}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -67,6 +67,11 @@ class SimulatedApi:
             "current-context": "simulated",
         }
         self.kubeconfig.write_text(yaml.safe_dump(config))
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
 
     async def stop(self) -> None:
         """Be away."""

@@ -48,6 +48,9 @@ class KubernetesApi:
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         parts = [part for part in request.path.split("/") if part]
+        if parts in (["api"], ["apis"]) and discovery.AGGREGATED in request.headers.get("Accept", "").replace(" ", ""):
+            every = json.dumps(discovery.aggregated(self._registry, core=parts == ["api"]))
+            return web.Response(text=every, headers={"Content-Type": discovery.AGGREGATED})
         fixed = self._fixed(request, parts)
         if fixed is not None:
             return web.json_response(fixed)
