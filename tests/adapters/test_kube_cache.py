@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from controlplane.adapters import kube_trim
 from controlplane.adapters.clock import monotonic_s
 from controlplane.adapters.kube_cache import Informer, Pace, Sync, Watched
-from controlplane.adapters.kube_http import KubeHttp
+from controlplane.adapters.kube_http import KubeError, KubeHttp
 from controlplane.adapters.kube_stream import Lines
+from controlplane.domain.ports import ClusterUnavailable
 from controlplane.simulation.kubernetes.resources import Resource
 from tests.adapters.api_server import SimulatedApi
 from tests.adapters.objects import deployment
 
 DEPLOYMENTS = Watched("/apis/apps/v1", "deployments", kube_trim.workload)
+ALL = "/apis/apps/v1/deployments"
 QUICK = Pace(refused_retry_s=0.1)
 PATH = "/apis/apps/v1/namespaces/default/deployments"
 
@@ -182,3 +184,26 @@ def test_a_workload_keeps_the_managers_of_its_count_alone() -> None:
     kept = kube_trim.workload({"metadata": {"name": "d", "managedFields": entries}, "spec": {"replicas": 1}})
     assert [entry["manager"] for entry in kept["metadata"]["managedFields"]] == ["tidegate"]
     assert kept["spec"] == {"replicas": 1}
+
+
+async def test_a_watch_that_is_silent_for_too_long_is_taken_for_dead(api: SimulatedApi, http: KubeHttp) -> None:
+    async with aclosing(http.watch(ALL, {"resourceVersion": "1"}, idle_s=0.2)) as events:
+        assert await anext(events) == {"type": "OPENED"}
+        with pytest.raises(ClusterUnavailable, match=r"WATCH /apis/apps/v1/deployments: .*[Tt]imeout"):
+            await anext(events)
+
+
+async def test_a_watch_that_is_refused_says_so_as_an_answer_and_in_the_middle(
+    api: SimulatedApi, http: KubeHttp
+) -> None:
+    api.refuse[ALL] = (410, "Expired")
+    async with aclosing(http.watch(ALL, {"resourceVersion": "1"})) as events:
+        with pytest.raises(KubeError, match="410 Expired"):
+            await anext(events)
+    api.refuse.clear()
+    await http.post(PATH, deployment("a", 1))
+    api.store.compact()
+    async with aclosing(http.watch(ALL, {"resourceVersion": "1"}, idle_s=5.0)) as events:
+        assert await anext(events) == {"type": "OPENED"}
+        with pytest.raises(KubeError, match="410 Expired"):
+            await anext(events)
