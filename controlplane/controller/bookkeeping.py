@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controlplane.domain.decision import ColdStart, Memory, Tick
-from controlplane.domain.observation import Replica, ReplicaPhase
+from controlplane.domain.observation import ManualScale, Replica, ReplicaPhase
 from controlplane.domain.ports import (
     Clock,
     ClusterState,
@@ -52,6 +52,11 @@ class Bookkeeping:
     _away_until_s: float = 0.0
     _was_away: bool = False
 
+    def forget(self) -> None:
+        """Read anew at the next tick where targets were left: another may have led in between."""
+        self._memories = None
+        self._read_at_s = None
+
     def cold_starts(self, target: Target) -> Mapping[str, ColdStart]:
         """Measured cold starts of a target by variant."""
         return self._measured.get(target.key, {})
@@ -72,6 +77,16 @@ class Bookkeeping:
             await asyncio.to_thread(self._read, state, stepper)
         except LedgerUnavailable as error:
             self._note_away(error)
+
+    async def people(self) -> dict[str, tuple[ManualScale, ...]]:
+        """By target key, the counts that people had set by hand when the ledger last heard of it; none where it is
+        away."""
+        try:
+            newest = await asyncio.to_thread(self.ledger.last_ticks)
+        except LedgerUnavailable as error:
+            self._note_away(error)
+            return {}
+        return {key: tick.inputs.surroundings.manual for key, tick in newest.items() if tick.inputs.surroundings.manual}
 
     async def after(self, spool: IntentLog) -> None:
         """Bring to the ledger, in order, what the spool holds."""

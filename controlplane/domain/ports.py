@@ -104,7 +104,7 @@ class ClusterState:
     replicas: Mapping[str, tuple[Replica, ...]]
     """Replicas by target key."""
     resource_versions: Mapping[str, Mapping[str, str]]
-    """resourceVersion of each variant's scale by target key, then variant name: the precondition of the PATCH."""
+    """resourceVersion of each variant's scale by target key, then variant name: what the decision is made on."""
     inventory: Inventory
     surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
     """By target key."""
@@ -127,7 +127,7 @@ class ClusterUnavailable(Exception):
 
 
 class Actuator(Protocol):
-    """Changes replica counts. One PATCH per variant; a conflict is an answer, not a retry."""
+    """Changes replica counts, each only while what was decided on still holds; a conflict is an answer, not a retry."""
 
     async def apply(
         self,
@@ -138,7 +138,10 @@ class Actuator(Protocol):
         resource_version: str | None,
         idlest_first: Sequence[str] = (),
     ) -> Actuation:
-        """PATCH the scale of `variant`. On the way down the replicas `idlest_first` are marked to be deleted first."""
+        """PATCH the scale of `variant` where it still has `replicas_from`; `resource_version` is its own at that count.
+
+        On the way down the replicas `idlest_first` are marked to be deleted first.
+        """
         ...
 
 
