@@ -61,6 +61,11 @@ class FaultKind(StrEnum):
     NEGATIVE = "Negative"
     STALE = "Stale"
     RESET = "Reset"
+    DUPLICATE = "Duplicate"
+    NOT_AUTHORISED = "NotAuthorised"
+    SECRET = "Secret"
+    UNTRUSTED = "Untrusted"
+    REFUSED = "Refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,10 @@ class Sample:
     prompt_tokens: Histogram | None = None
     generation_tokens: Histogram | None = None
     iteration_tokens: Histogram | None = None
+    uncached_prompt_tokens: Histogram | None = None
+    """Prompt tokens of a request that the prefix cache did not have."""
+    engine: str = ""
+    """Which engine's page it was."""
     faults: tuple[Fault, ...] = ()
 
 

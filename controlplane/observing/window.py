@@ -33,6 +33,8 @@ class SampleWindow:
             before = kept.setdefault(sample.replica, [])
             if before and _was_reset(before[-1], sample):
                 before.clear()
+            if before and before[-1].at_s == sample.at_s:
+                before.pop()  # the same scrape, seen again: where a Prometheus scrapes less often than is asked of it
             before.append(sample)
         trimmed = {replica: _trim(samples, now_s - MIX_WINDOW_S) for replica, samples in kept.items()}
         return SampleWindow({replica: samples for replica, samples in trimmed.items() if samples})

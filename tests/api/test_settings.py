@@ -15,7 +15,7 @@ FIRST = {"If-Match": '"0"'}
 
 
 @pytest.fixture
-def admin(database_url: str, recording: PostgresLedger) -> Office:  # noqa: ARG001 (makes the schema)
+def admin(database_url: str, recording: PostgresLedger) -> Office:
     return Office(database_url, AccessRole.ADMIN, None)
 
 
