@@ -9,6 +9,8 @@ from celery.schedules import schedule
 
 FIT_EVERY_S = 20.0
 """Real seconds between rounds of fits: at a speed of 30 that is ten minutes of load, in life the fits cost little."""
+EXPIRY_EVERY_S = 30.0
+"""Real seconds between looks for what expired: it is the auditor's row that waits, nothing holds longer for it."""
 
 
 def make_app(broker_url: str) -> Celery:
@@ -28,7 +30,12 @@ def make_app(broker_url: str) -> Celery:
                 "schedule": schedule(FIT_EVERY_S),
                 # A round that nobody took before the next one is due is not worth doing twice.
                 "options": {"expires": FIT_EVERY_S},
-            }
+            },
+            "note-expired": {
+                "task": "tidegate.note_expired",
+                "schedule": schedule(EXPIRY_EVERY_S),
+                "options": {"expires": EXPIRY_EVERY_S},
+            },
         },
     )
     return made

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from controlplane.adapters.clock import ManualClock
-from controlplane.adapters.snapshot import MemorySnapshot
 from controlplane.adapters.prometheus_history import FakeHistory
+from controlplane.adapters.snapshot import MemorySnapshot
 from controlplane.controller.bookkeeping import Bookkeeping
 from controlplane.controller.directing import Directing
 from controlplane.domain.observation import Inventory

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -118,6 +119,7 @@ overrides = Table(
     Column("ended_by", String(512)),
     Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_overrides_namespace_target_expires_at", "namespace", "target", "expires_at"),
+    Index("ix_overrides_living", "expires_at", postgresql_where=text("ended_at IS NULL")),
 )
 
 freezes = Table(
@@ -136,6 +138,7 @@ freezes = Table(
     Column("ended_by", String(512)),
     Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_freezes_ends_at", "ends_at"),
+    Index("ix_freezes_living", "ends_at", postgresql_where=text("ended_at IS NULL")),
 )
 
 catalog_overrides = Table(
@@ -153,6 +156,7 @@ catalog_overrides = Table(
     Column("ended_by", String(512)),
     Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_catalog_overrides_kind_name", "kind", "name"),
+    Index("ix_catalog_overrides_living", "expires_at", postgresql_where=text("ended_at IS NULL")),
 )
 
 settings = Table(
