@@ -10,7 +10,6 @@ from controlplane.domain.ports import (
     ClusterState,
     Directives,
     DirectiveSnapshot,
-    LedgerUnavailable,
     SnapshotUnavailable,
 )
 from controlplane.domain.target import Freeze, FreezeDirection
@@ -34,6 +33,8 @@ class Directing:
     snapshot: DirectiveSnapshot
     known: DirectiveSet | None = None
     _kept: DirectiveSet | None = None
+    _lack: str = ""
+    """Why nothing is known, as it was said last."""
 
     def read(self, now_s: float) -> None:
         """Take up what the ledger says, and keep it in the snapshot where it changed.
@@ -41,32 +42,29 @@ class Directing:
         Raises:
             LedgerUnavailable: if it does not answer; what is known stays.
         """
-        try:
-            self.known = self.directives.current(now_s)
-        except LedgerUnavailable:
-            self._recall()
-            raise
+        self.known = self.directives.current(now_s)
         if self.known != self._kept:
             self._keep(self.known)
 
     def applied(self, state: ClusterState, now_s: float) -> ClusterState:
         """The cluster with every target as people want it at `now_s`."""
+        if self.known is None:
+            self._recall()
         known = self.known if self.known is not None else _blind(now_s)
         return replace(state, targets=tuple(directed(target, known, now_s) for target in state.targets))
 
     def _recall(self) -> None:
         """After a start during an outage: what the process before knew."""
-        if self.known is not None:
-            return
+        lack = "there is no snapshot yet"
         try:
             self.known = self._kept = self.snapshot.load()
         except SnapshotUnavailable as error:
-            _log.error("what people said is not known, so nothing goes down: %s", error)
-            return
-        if self.known is None:
-            _log.error("what people said is not known, so nothing goes down: there is no snapshot yet")
-        else:
+            lack = str(error)
+        if self.known is not None:
             _log.warning("overrides and freezes are those of the snapshot until the ledger is back")
+        elif lack != self._lack:
+            _log.error("what people said is not known, so nothing goes down: %s", lack)
+            self._lack = lack
 
     def _keep(self, known: DirectiveSet) -> None:
         try:

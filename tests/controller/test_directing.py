@@ -51,6 +51,8 @@ async def test_a_restart_while_the_ledger_is_away_forgets_no_freeze() -> None:
     await world.tick(2)
     away(world)
     world.controller = world.start()
+    # Whatever asks the ledger first at a start: what people said must not depend on whose turn it is.
+    world.controller.ports.books._away_until_s = world.real_s + 20.0
     world.target = replace(world.target, variants=tuple(replace(v, min_replicas=6) for v in world.target.variants))
     await world.tick(10)
     world.ledger.away = world.directives.away = False
