@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from controlplane.adapters.clock import ManualClock
 from controlplane.api.app import create_app
+from controlplane.api.cursors import cursor_of
 from controlplane.api.doors import Doors
 from controlplane.api.principals import Everybody
 from controlplane.domain.access import AccessRole, Grant, Principal, PrincipalKind
@@ -153,7 +156,9 @@ def test_pages_hold_each_once(operator: Office) -> None:
         if cursor is None:
             break
     assert len(seen) == len(set(seen)) == 5
-    assert operator.client.get("/api/v1/overrides", params={"cursor": "zzz"}).status_code == 422
+    forged = [cursor_of(at_s, UUID(int=0)) for at_s in (1e308, math.inf, math.nan, -1.0)]
+    for wrong in ("zzz", *forged):
+        assert operator.client.get("/api/v1/overrides", params={"cursor": wrong}).status_code == 422
 
 
 def test_it_is_made_longer_on_the_version_that_was_read(operator: Office) -> None:
