@@ -46,10 +46,14 @@ def test_defaults_are_shown_and_a_change_is_conditional_and_audited(admin: Offic
         ("retention_ticks_days", 0),
         ("retention_ticks_days", True),
         ("retention_ticks_days", 1.5),
-        ("budget_usd_per_day", 120.5),
-        ("budget_usd_per_day", {"default": 120.5}),
-        ("budget_usd_per_day", {"default": "NaN"}),
-        ("budget_usd_per_day", {"Default!": "1"}),
+        ("budgets", 120.5),
+        ("budgets", {"default": 120.5}),
+        ("budgets", {"default": "NaN"}),
+        ("budgets", {"Default!": "1"}),
+        ("budgets", {"a/b/c": "1"}),
+        ("report_baseline", {"default": {"h100": 8}}),
+        ("report_baseline", {"default/chat": {"h100": -1}}),
+        ("report_baseline", {"default/chat": 8}),
     ],
 )
 def test_a_value_of_another_type_is_refused_and_says_what_is_allowed(admin: Office, name: str, value: Any) -> None:
@@ -59,8 +63,10 @@ def test_a_value_of_another_type_is_refused_and_says_what_is_allowed(admin: Offi
 
 
 def test_money_stays_text(admin: Office) -> None:
-    body = {"value": {"default": "120.50"}, "reason": "budget"}
-    assert admin.client.put(f"{PATH}/budget_usd_per_day", json=body, headers=FIRST).json()["value"] == body["value"]
+    body = {"value": {"default": "120.50", "default/chat": "20", "*": "900"}, "reason": "budget"}
+    fleet = {"value": {"default/chat": {"h100": 8}}, "reason": "what stood before"}
+    assert admin.client.put(f"{PATH}/report_baseline", json=fleet, headers=FIRST).json()["value"] == fleet["value"]
+    assert admin.client.put(f"{PATH}/budgets", json=body, headers=FIRST).json()["value"] == body["value"]
 
 
 def test_who_may(database_url: str, admin: Office) -> None:

@@ -96,6 +96,11 @@ def test_the_trail_names_who_until_when_and_why() -> None:
     assert pinned in decision.reason
 
 
+def test_a_bound_that_holds_over_a_pin_is_said() -> None:
+    words = next(r.reason for r in decided(said(PIN, 50)).trail if r.rule == "override")
+    assert words.endswith("load test; maxReplicas 10 of h100 holds all the same")
+
+
 def test_a_freeze_holds_everything_and_one_of_downs_lets_ups_go() -> None:
     both, down = freeze(FreezeDirection.BOTH), freeze(FreezeDirection.DOWN)
     assert decided(frozen=(both,), rps=500.0).desired == {"h100": 4}

@@ -56,13 +56,15 @@ class OverrideRule:
         holding = [o for overrides in by_variant.values() for o in overrides]
         if not holding:
             return ruling(self, proposed, proposed, self.silent)
-        after = {}
+        after, capped = {}, []
         for name, replicas in proposed.items():
             current = case.current.get(name, replicas)
             for override in by_variant[name]:
                 replicas = self._heard(override, replicas, current)
             after[name] = min(replicas, max(case.bound(name).high, case.current.get(name, 0)))
-        words = listed(override_words(o) for o in holding)
+            if after[name] < replicas and by_variant[name]:
+                capped.append(f"{case.bound(name).high_by} holds all the same")
+        words = listed([*(override_words(o) for o in holding), *capped])
         beaten = listed(override_words(o) for o in outranked(policy, list(proposed), case.now_s))
         paused = any(o.kind is OverrideKind.PAUSE for o in holding)
         effect = RulingEffect.HOLD if paused and after != dict(proposed) else None
