@@ -158,6 +158,8 @@ class VariantObservation:
     preemptions_per_s: float | None = None
     ttft: LatencySummary | None = None
     tpot: LatencySummary | None = None
+    queue_s: float | None = None
+    """Mean time in the engines' queues before a request was first scheduled, seconds."""
 
 
 LENGTH_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)

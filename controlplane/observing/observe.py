@@ -157,6 +157,7 @@ def _variant(
         preemptions_per_s=_rate(rates, lambda d: d.preemptions),
         ttft=summary(total(d.ttft_s for d in rates), slo.ttft_s),
         tpot=None if variant.role is Role.PREFILL else summary(total(d.tpot_s for d in rates), slo.tpot_s),
+        queue_s=mean(total(d.queue_s for d in rates)),
     )
 
 

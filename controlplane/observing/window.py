@@ -94,6 +94,7 @@ class Delta:
     prompt_lengths: Histogram | None
     output_lengths: Histogram | None
     iterations: Histogram | None
+    queue_s: Histogram | None
 
     @property
     def arrivals(self) -> float | None:
@@ -166,7 +167,7 @@ _COUNTERS = (
 )
 
 
-_HISTOGRAMS = ("ttft_s", "tpot_s", "itl_s", "prompt_tokens", "generation_tokens", "iteration_tokens")
+_HISTOGRAMS = ("ttft_s", "tpot_s", "itl_s", "prompt_tokens", "generation_tokens", "iteration_tokens", "queue_time_s")
 
 
 def _was_reset(base: Sample, newest: Sample) -> bool:
@@ -208,6 +209,7 @@ def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
         prompt_lengths=prompts,
         output_lengths=outputs,
         iterations=_grown(newest.iteration_tokens, base.iteration_tokens),
+        queue_s=_grown(newest.queue_time_s, base.queue_time_s),
     )
 
 
