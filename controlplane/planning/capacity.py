@@ -24,7 +24,7 @@ KV_SHARE = 0.9
 UTILISATION_MAX = 0.92
 """Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
 a small error in the rate."""
-EDGE = 0.8
+EDGE = 0.82
 EDGE_MAX = 0.95
 """Of the rate that just keeps a prefill replica busy, or just fills a decode replica's cache or batch. Neither has a
 soft edge, as a batch has that slows down: a minute of a tenth too many makes all of them wait, and in a batch that is
