@@ -22,7 +22,7 @@ BEYOND = 0.25
 
 
 class Swing(PathForecaster):
-    """The last value and its slope, which is damped by `damping` a bin (Gardner & McKenzie, 1985); never below nought."""
+    """The last value and its slope, damped by `damping` a bin (Gardner & McKenzie, 1985); never below nought."""
 
     name = "swing"
     damping: ClassVar[float] = 0.8

@@ -240,7 +240,7 @@ def _reader(
     square = (load.input_tokens_squared or 2.0 * load.input_tokens**2) * (1.0 - load.cached_share) ** 2
     service_s = cost.a_s + cost.b_s_per_token * tokens + cost.e_s_per_token_pair * square / 2.0
     spread = max(square / max(tokens, 1e-9) ** 2, 1.0)
-    found_s = _read_s(seen, seen.arrival_rps / seen.reporting, spread)
+    found_s = read_s(seen, seen.arrival_rps / seen.reporting, spread)
     if seen.finished_rps:
         found_s = min(found_s, seen.reporting / seen.finished_rps)
     ratio = found_s / service_s
@@ -254,13 +254,14 @@ SHORTEST_QUEUE = 1.0
 """Of the wait of an M/G/1 queue at a low rate, which a router that sends to the shortest of ten queues leaves at any
 rate: measured in the simulator at utilisations of 0.4 to 0.95."""
 TOGETHER = (0.6, 0.35)
-"""Prompts that waited are read together, each for as long as all of them: x mean services of wait make reading longer by
-`0.6x / (1 + 0.35x)` of itself. Measured in the simulator on 2, 4 and 16 replicas at utilisations of 0.5 to 0.95, within
+"""Prompts that waited are read together, each for as long as all of them: x mean services of wait make reading longer
+by `0.6x / (1 + 0.35x)` of itself. Measured in the simulator on 2, 4 and 16 replicas at utilisations of 0.5 to 0.95, within
 a tenth of the whole."""
 
 
-def _read_s(seen: VariantObservation, rate: float, spread: float) -> float:
-    """Seconds to read one prompt by itself, from the latencies at `rate` a replica."""
+def read_s(seen: VariantObservation, rate: float, spread: float) -> float:
+    """Seconds to read one prompt by itself, from the latencies at `rate` requests/s a replica; `spread` is that of the
+    prompts' reading (`queues.shared_wait`). 0 where no latency was seen."""
     if seen.ttft is None:
         return 0.0
     if seen.queue_s is None:
@@ -278,8 +279,8 @@ def _read_s(seen: VariantObservation, rate: float, spread: float) -> float:
 def _service_s(mean_s: float, rate: float) -> float:
     """The service time s at which `s + k*s^2 = mean_s`: a wait of `k*s^2` with `k = SHORTEST_QUEUE*rate`.
 
-    For pages without queue times. The queue that is joined is the shortest, so the wait does not grow as 1/(1 - rate*s),
-    and a long prompt is seldom joined behind.
+    For pages without queue times. The queue that is joined is the shortest, so the wait does not grow as
+    1/(1 - rate*s), and a long prompt is seldom joined behind.
     """
     k = SHORTEST_QUEUE * rate
     return ((1.0 + 4.0 * k * mean_s) ** 0.5 - 1.0) / (2.0 * k) if k > 0 else mean_s

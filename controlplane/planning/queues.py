@@ -20,8 +20,9 @@ class Room:
 def shared_wait(busy: float, replicas: float, spread: float) -> tuple[float, float]:
     """The share of requests that wait, and how many mean services those wait: a queue that `replicas` share.
 
-    Sakasegawa (1977) for Poisson arrivals: `busy^(sqrt(2(n+1)) - 1)` wait, for `spread / (2n(1 - busy))` services in the
-    mean, with `spread` = E[x^2]/E[x]^2 of the services. One replica is Pollaczek and Khinchine's queue. `busy` is below 1.
+    Sakasegawa (1977) for Poisson arrivals: `busy^(sqrt(2(n+1)) - 1)` wait, for `spread / (2n(1 - busy))` services in
+    the mean, with `spread` = E[x^2]/E[x]^2 of the services. One replica is Pollaczek and Khinchine's queue. `busy` is
+    below 1.
     """
     waits = busy ** (math.sqrt(2.0 * (replicas + 1.0)) - 1.0)
     return waits, spread / (2.0 * replicas * (1.0 - busy))
@@ -39,8 +40,8 @@ def kept_out(
     """Share of sequences that wait longer than `limit_s` until the cache or the batch has room for them.
 
     There are `sequences` in the batch in the mean, of `context` tokens each, for `stay_s`. `gain` is 1/(1 - r*S): how
-    far a batch that is larger lasts longer and so grows. The router makes the replicas' batches alike, so what is left of
-    their number's variance is one n-th; it does not see contexts, so all of theirs is.
+    far a batch that is larger lasts longer and so grows. The router makes the replicas' batches alike, so one n-th is
+    left of their number's variance; it does not see contexts, so all of theirs is.
     """
     if sequences <= 0:
         return 0.0
