@@ -255,8 +255,8 @@ SHORTEST_QUEUE = 1.0
 rate: measured in the simulator at utilisations of 0.4 to 0.95."""
 TOGETHER = (0.6, 0.35)
 """Prompts that waited are read together, each for as long as all of them: x mean services of wait make reading longer
-by `0.6x / (1 + 0.35x)` of itself. Measured in the simulator on 2, 4 and 16 replicas at utilisations of 0.5 to 0.95, within
-a tenth of the whole."""
+by `0.6x / (1 + 0.35x)` of itself. Measured in the simulator on 2, 4 and 16 replicas at utilisations of 0.5 to 0.95,
+mostly within a tenth of the whole."""
 
 
 def read_s(seen: VariantObservation, rate: float, spread: float) -> float:
