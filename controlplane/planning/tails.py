@@ -42,6 +42,10 @@ ARRIVALS_SQUARED = 0.2
 """Squared coefficient of variation of the gaps between a replica's requests: a router that takes turns or sends to the
 emptier of n replicas thins a Poisson stream to about 1/n; a few replicas are taken to be the least. With it Kingman's
 formula meets the simulator for prompts of one length as for heavy-tailed ones."""
+STUCK = 0.5
+"""Who waits has been sent to one replica, and waits at least for this much of what is left of the prompt that it reads
+(E[s^2]/2E[s] in the mean), however many others become idle. With it the share of Mooncake's prompts that wait four
+seconds on 2 to 16 replicas is within a third of the simulator's at utilisations of 0.5 to 0.85."""
 _EXPONENTIAL = tuple(
     -math.log(1.0 - q) for q in (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)
 )
@@ -120,7 +124,8 @@ def prefill_misses(cost: StepCost, mix: Mix, rate: float, limit_s: float, replic
     if busy >= 0.98:
         return 1.0
     waits, mean = shared_wait(busy, replicas, _spread(mix))
-    return _late(cost, mix, cost.a_s, limit_s, waits, mean * busy / max(rate, 1e-12))
+    services = max(mean, STUCK * _spread(mix) / 2.0)
+    return _late(cost, mix, cost.a_s, limit_s, waits, services * busy / max(rate, 1e-12))
 
 
 def hopeless(cost: StepCost, mix: Mix, limit_s: float) -> float:
