@@ -97,6 +97,7 @@ class Delta:
     prompt_lengths: Histogram | None
     output_lengths: Histogram | None
     iterations: Histogram | None
+    queue_s: Histogram | None
 
     @property
     def arrivals(self) -> float | None:
@@ -169,7 +170,16 @@ _COUNTERS = (
 )
 
 
-_HISTOGRAMS = ("ttft_s", "tpot_s", "itl_s", "e2e_s", "prompt_tokens", "generation_tokens", "iteration_tokens")
+_HISTOGRAMS = (
+    "ttft_s",
+    "tpot_s",
+    "itl_s",
+    "e2e_s",
+    "queue_time_s",
+    "prompt_tokens",
+    "generation_tokens",
+    "iteration_tokens",
+)
 
 
 def _was_reset(base: Sample, newest: Sample) -> bool:
@@ -212,6 +222,7 @@ def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
         prompt_lengths=prompts,
         output_lengths=outputs,
         iterations=_grown(newest.iteration_tokens, base.iteration_tokens),
+        queue_s=_grown(newest.queue_time_s, base.queue_time_s),
     )
 
 
