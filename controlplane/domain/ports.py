@@ -108,6 +108,8 @@ class ClusterState:
     inventory: Inventory
     surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
     """By target key."""
+    routers: Mapping[str, tuple[Replica, ...]] = field(default_factory=dict)
+    """Pods of the router in front of a target's replicas, by target key; absent where it names none."""
 
 
 class Cluster(Protocol):
