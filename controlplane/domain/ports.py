@@ -109,6 +109,8 @@ class ClusterState:
     inventory: Inventory
     surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
     """By target key."""
+    routers: Mapping[str, tuple[Replica, ...]] = field(default_factory=dict)
+    """Pods of the router in front of a target's replicas, by target key; absent where it names none."""
 
 
 class Cluster(Protocol):
@@ -253,8 +255,8 @@ class Ledger(Protocol):
         """Mirror targets and their policies; a policy is versioned by its content."""
         ...
 
-    def save_cold_start(self, target: str, variant: str, replica: str, created_at_s: float, ready_at_s: float) -> None:
-        """Keep one measured cold start; the same replica twice is kept once."""
+    def save_cold_start(self, target: str, replica: Replica) -> None:
+        """Keep the measured cold start of a replica that is Ready; the same replica twice is kept once."""
         ...
 
     def cold_starts(self) -> dict[str, dict[str, ColdStart]]:

@@ -717,6 +717,8 @@ export interface components {
         /**
          * ColdStart
          * @description Seconds from a replica's creation to Ready, as measured. `samples` 0: `p90_s` is the prior.
+         *
+         *     `stages` are the medians of its parts, as far as the cluster told them.
          */
         ColdStart: {
             /** P50 S */
@@ -725,6 +727,19 @@ export interface components {
             p90_s: number;
             /** Samples */
             samples: number;
+            stages?: components["schemas"]["ColdStartStages"] | null;
+        };
+        /**
+         * ColdStartStages
+         * @description Parts of one replica's cold start, seconds; None: not over yet, or not said.
+         */
+        ColdStartStages: {
+            /** Scheduled S */
+            scheduled_s?: number | null;
+            /** Pulled S */
+            pulled_s?: number | null;
+            /** Loaded S */
+            loaded_s?: number | null;
         };
         /**
          * Conflict
@@ -1144,6 +1159,7 @@ export interface components {
             tls?: components["schemas"]["Tls"] | null;
             bearer?: components["schemas"]["SecretKey"] | null;
             prometheus?: components["schemas"]["PrometheusSource"] | null;
+            pool?: components["schemas"]["PoolSource"] | null;
         };
         /**
          * Mode
@@ -1499,6 +1515,26 @@ export interface components {
              * @default false
              */
             takeover: boolean;
+        };
+        /**
+         * PoolSource
+         * @description The router in front of the replicas (an endpoint picker, a frontend): its Pods in the target's namespace, and
+         *     where their metrics page is. Its queue is the only sign of load while there is no replica.
+         */
+        PoolSource: {
+            /** Pod Selector */
+            pod_selector: string;
+            /**
+             * Port
+             * @default 9090
+             */
+            port: number;
+            /**
+             * Path
+             * @default /metrics
+             */
+            path: string;
+            bearer?: components["schemas"]["SecretKey"] | null;
         };
         /**
          * Preference
@@ -2179,6 +2215,8 @@ export interface components {
             templates?: {
                 [key: string]: number;
             };
+            /** Queue S */
+            queue_s?: number | null;
         };
         /**
          * VariantSeries
@@ -2227,6 +2265,7 @@ export interface components {
             capacity_rps: number | null;
             /** Cold Start S */
             cold_start_s: number | null;
+            cold_start_stages: components["schemas"]["ColdStartStages"] | null;
         };
         /**
          * Verdict
