@@ -20,6 +20,7 @@ import controlplane.planning.calibration as calibration
 import controlplane.planning.decision as decision
 import controlplane.planning.demand as demand
 import controlplane.planning.rules as rules
+import controlplane.planning.situation as situation
 from controlplane.domain.decision import TargetInputs
 from controlplane.planning.allocation.ask import Ask
 from controlplane.simulation.league.cases import WARM_UP_S, Case, prepared, trace_name
@@ -71,19 +72,20 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "without forecast": ((decision, "demand", _unforecast),),
     "without online calibration": (
         (
-            decision,
+            situation,
             "calibrations",
             lambda inputs: dict.fromkeys((v.name for v in inputs.target.variants), calibration.PRIOR),
         ),
-        (decision, "with_feedback", lambda _, known: known),
+        (situation, "with_feedback", lambda _, known: known),
     ),
-    "without the misses' feedback": ((decision, "with_feedback", lambda _, known: known),),
+    "without the misses' feedback": ((situation, "with_feedback", lambda _, known: known),),
     "without the error budget": ((demand, "QUANTILE_GAIN", 0.0),),
     "without cold headroom": ((demand, "COLD_HEADROOM", 0.0),),
     "without the solver": ((decision, "allocate", _cheapest_alone),),
     "without acquaintance": (_without_rule("acquaintance"),),
     "without pending": (_without_rule("pending"),),
     "without stabilization": (_without_rule("stabilization"),),
+    "without the flap budget": (_without_rule("flaps"),),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from controlplane.domain.observation import Inventory, Observation, Surroundings
+from controlplane.domain.observation import Inventory, Load, Observation, Surroundings
 from controlplane.domain.target import Target
 from forecasters.types import QuantileForecast
 
@@ -75,6 +75,28 @@ class Calibration:
     misses_weight: float = 0.0
 
 
+class OutageKind(StrEnum):
+    """StockOut: its replicas find no node. Failed: they start and crash, or their image cannot be had."""
+
+    STOCK_OUT = "StockOut"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """No more of a variant is asked for until `until_s` (unix seconds), and then one replica, as a try.
+
+    `strikes` is how often in a row it was found so; `ready` the replicas that were Ready meanwhile, at the least: one
+    more is a success and ends it. `reason` is the cluster's word, where it said one.
+    """
+
+    kind: OutageKind
+    until_s: float
+    strikes: int
+    ready: int
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """All that the decider remembers of one target from tick to tick. It is an input and an output, never hidden."""
@@ -87,6 +109,16 @@ class Memory:
     missed_requests: float = 0.0
     """Of `finished_requests`, those that missed their SLO and need not have; both with fading memory."""
     finished_requests: float = 0.0
+    outages: Mapping[str, Outage] = field(default_factory=dict)
+    """By variant; what can be had is absent."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """What each variant's replicas were made from when it was last looked at (see `Replica.template`)."""
+    headroom: Mapping[str, int] = field(default_factory=dict)
+    """Of the replicas that the last plan wanted, by variant, those beyond its need."""
+    mix: Load | None = None
+    """The last load that was seen, of a target that may sleep: what is taken to come when it is woken."""
+    busy_at_s: float | None = None
+    """When a request was last seen, or could have been, unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +154,7 @@ class CapacityBound(StrEnum):
     TTFT = "Ttft"
     KV = "Kv"
     SEQUENCES = "Sequences"
+    E2E = "E2e"
     INFEASIBLE = "Infeasible"
 
 
@@ -195,6 +228,8 @@ class Plan:
     """Share of all requests that each variant's replicas together are taken to get; see `Routing`."""
     reclaim_loss_rps: float = 0.0
     """Requests/s that are no longer carried when the Spot variant that carries most is reclaimed."""
+    headroom: Mapping[str, int] = field(default_factory=dict)
+    """Of `replicas`, by variant, those that are kept warm beyond what the demand needs."""
 
 
 class Verdict(StrEnum):

@@ -61,6 +61,11 @@ class FaultKind(StrEnum):
     NEGATIVE = "Negative"
     STALE = "Stale"
     RESET = "Reset"
+    DUPLICATE = "Duplicate"
+    NOT_AUTHORISED = "NotAuthorised"
+    SECRET = "Secret"
+    UNTRUSTED = "Untrusted"
+    REFUSED = "Refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +111,16 @@ class Sample:
     ttft_s: Histogram | None = None
     tpot_s: Histogram | None = None
     itl_s: Histogram | None = None
+    e2e_s: Histogram | None = None
+    """From a request's arrival to its last token."""
     queue_time_s: Histogram | None = None
     prompt_tokens: Histogram | None = None
     generation_tokens: Histogram | None = None
     iteration_tokens: Histogram | None = None
+    uncached_prompt_tokens: Histogram | None = None
+    """Prompt tokens of a request that the prefix cache did not have."""
+    engine: str = ""
+    """Which engine's page it was."""
     faults: tuple[Fault, ...] = ()
 
 
@@ -158,6 +169,13 @@ class VariantObservation:
     preemptions_per_s: float | None = None
     ttft: LatencySummary | None = None
     tpot: LatencySummary | None = None
+    e2e: LatencySummary | None = None
+    unschedulable: int | None = None
+    """Of the pending, those that are not known to have a node; None: not looked at."""
+    failing: str = ""
+    """Why the failed ones fail, in the cluster's word: CrashLoopBackOff, ImagePullBackOff..."""
+    templates: Mapping[str, int] = field(default_factory=dict)
+    """Ready replicas by what they were made from (see `Replica.template`); those not known are left out."""
 
 
 LENGTH_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)
@@ -262,3 +280,5 @@ class Surroundings:
     """The most replicas of a variant that quotas and nodes allow, those that there are included; absent: no limit."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """Why, in words, by variant."""
+    waiting_requests: float | None = None
+    """Requests that a gateway holds back because no replica takes them; None: nobody says."""

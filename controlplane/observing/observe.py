@@ -20,6 +20,7 @@ from controlplane.domain.observation import (
     VariantObservation,
 )
 from controlplane.domain.target import Role, Target, Variant
+from controlplane.observing.counts import counted, has_node
 from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
 from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
 
@@ -127,10 +128,12 @@ def _variant(
     now_s: float,
 ) -> VariantObservation:
     own = [r for r in replicas if r.variant == variant.name]
-    count = {phase: sum(r.phase is phase for r in own) for phase in ReplicaPhase}
+    phases = counted(own)
+    count = {phase: len(replicas) for phase, replicas in phases.items()}
     samples = [s for s in seen.samples.values() if s.variant == variant.name]
     rates = [d for d in seen.rates if d.variant == variant.name]
-    waiting_since = [r.created_at_s for r in own if r.phase is ReplicaPhase.PENDING]
+    pending = phases[ReplicaPhase.PENDING]
+    waiting_since = [r.created_at_s for r in pending]
     existing = count[ReplicaPhase.READY] + count[ReplicaPhase.PENDING] + count[ReplicaPhase.FAILED]
     usages = [s.kv_usage for s in samples if s.kv_usage is not None]
     slo = target.policy.slo
@@ -157,6 +160,10 @@ def _variant(
         preemptions_per_s=_rate(rates, lambda d: d.preemptions),
         ttft=summary(total(d.ttft_s for d in rates), slo.ttft_s),
         tpot=None if variant.role is Role.PREFILL else summary(total(d.tpot_s for d in rates), slo.tpot_s),
+        e2e=None if slo.e2e_s is None else summary(total(d.e2e_s for d in rates), slo.e2e_s),
+        unschedulable=sum(not has_node(r) for r in pending),
+        failing=next((r.reason for r in phases[ReplicaPhase.FAILED] if r.reason), ""),
+        templates=dict(sorted(Counter(r.template for r in phases[ReplicaPhase.READY] if r.template).items())),
     )
 
 
@@ -282,7 +289,7 @@ def _cached_share(deltas: Sequence[Delta]) -> float:
 
 
 def _attainment(target: Target, seen: _Seen) -> float | None:
-    """The smaller of the two shares: requests that miss one limit are mostly those that miss the other.
+    """The smallest of the shares: requests that miss one limit are mostly those that miss the others.
 
     Where roles are split the client's TTFT is the prefill's and then the decode side's, so the decode side's mean is
     taken off the limit.
@@ -297,6 +304,9 @@ def _attainment(target: Target, seen: _Seen) -> float | None:
         shares.append(share_within(ttft, max(slo.ttft_s - handed, 1e-9)))
     if tpot is not None and tpot.count > 0:
         shares.append(share_within(tpot, slo.tpot_s))
+    whole = None if slo.e2e_s is None else total(d.e2e_s for d in seen.rates if d.variant in backs)
+    if whole is not None and slo.e2e_s is not None and whole.count > 0:
+        shares.append(share_within(whole, slo.e2e_s))
     return min(shares, default=None)
 
 

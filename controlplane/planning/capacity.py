@@ -17,6 +17,7 @@ from controlplane.domain.target import Role, Slo, Target, Variant
 from controlplane.planning.calibration import allowed_misses, learned_cost
 from controlplane.planning.roofline import MAX_NUM_SEQS, DoesNotFit, StepCost, kv_capacity_tokens, kv_transfer_s
 from controlplane.planning.tails import Mix, decode_misses, hopeless, prefill_misses, whole_misses
+from controlplane.planning.whole_request import hopeless_whole, joined, late_share, prompt_limit_s
 
 KV_SHARE = 0.9
 """Share of the KV cache that the mean may fill; the rest is for the batch's ups and downs, before preemption."""
@@ -76,10 +77,10 @@ def expected_misses(target: Target, variant: Variant, demand: Demand, known: Cal
 
 
 def hopeless_share(target: Target, variant: Variant, demand: Demand, known: Calibration) -> float:
-    """Share of requests whose prompt even an idle replica cannot read in time."""
-    if variant.role is Role.DECODE:
-        return 0.0
-    return hopeless(learned_cost(target, variant, known), Mix.of(demand), target.policy.slo.ttft_s)
+    """Share of requests that even an idle replica cannot serve in time: whose prompt, or whose whole."""
+    cost, mix, slo = learned_cost(target, variant, known), Mix.of(demand), target.policy.slo
+    whole = hopeless_whole(cost, mix, slo, variant.role)
+    return whole if variant.role is Role.DECODE else max(whole, hopeless(cost, mix, prompt_limit_s(slo)))
 
 
 def steady_batch(target: Target, variant: Variant, demand: Demand, known: Calibration, rate: float) -> float:
@@ -112,11 +113,15 @@ def _misses(target: Target, variant: Variant, demand: Demand, cost: StepCost, mi
     slo = target.policy.slo
     match variant.role:
         case Role.PREFILL:
-            limit_s = slo.ttft_s - _transfer_s(target, demand)
+            limit_s = prompt_limit_s(slo) - _transfer_s(target, demand)
             return lambda rate: prefill_misses(cost, mix, rate, limit_s)
         case Role.DECODE:
-            return lambda rate: decode_misses(cost, mix, rate, slo)
-    return lambda rate: whole_misses(cost, mix, rate, slo)
+            parts = decode_misses
+        case _:
+            parts = whole_misses
+    if slo.e2e_s is None:
+        return lambda rate: parts(cost, mix, rate, slo)
+    return lambda rate: joined(slo, parts(cost, mix, rate, slo), late_share(cost, mix, rate, slo, variant.role))
 
 
 def _highest(holds: Callable[[float], bool], ceiling: float) -> float:
@@ -131,11 +136,14 @@ def _highest(holds: Callable[[float], bool], ceiling: float) -> float:
 
 
 def _culprit(cost: StepCost, mix: Mix, rate: float, slo: Slo, role: Role) -> CapacityBound:
-    """Which of the two latencies misses more at that rate."""
+    """Which of the latencies misses most at that rate."""
     if role is Role.PREFILL:
         return CapacityBound.TTFT
     if role is Role.DECODE:
-        return CapacityBound.TPOT
+        late = late_share(cost, mix, rate, slo, role)
+        return CapacityBound.E2E if late > decode_misses(cost, mix, rate, slo) else CapacityBound.TPOT
+    if late_share(cost, mix, rate, slo, role) > whole_misses(cost, mix, rate, slo):
+        return CapacityBound.E2E
     never = 1e9
     late = whole_misses(cost, mix, rate, Slo(slo.ttft_s, never))
     return CapacityBound.TTFT if late > whole_misses(cost, mix, rate, Slo(never, slo.tpot_s)) else CapacityBound.TPOT

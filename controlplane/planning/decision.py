@@ -2,56 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controlplane.domain.decision import (
-    Calibration,
     Decision,
     Demand,
     GroupInputs,
     GroupOutcome,
-    Memory,
+    OutageKind,
     Plan,
-    Recommendation,
     Ruling,
     RulingEffect,
-    ScaleEvent,
     TargetInputs,
     Validation,
     Verdict,
 )
 from controlplane.domain.observation import Observation
-from controlplane.domain.target import Mode
 from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
-from controlplane.planning.calibration import calibrations
 from controlplane.planning.capacity import capacity
-from controlplane.planning.demand import demand
-from controlplane.planning.feedback import with_budget, with_feedback
-from controlplane.planning.rules import Case, Replicas, forget, judge, longest_look_back_s
+from controlplane.planning.demand import WAKING, demand
+from controlplane.planning.headroom import with_headroom
+from controlplane.planning.idleness import is_idle
+from controlplane.planning.memory import remembered
+from controlplane.planning.rules import Case, Replicas, judge
+from controlplane.planning.situation import Situation, situation
 
-PLANNER_VERSION = "2"
+PLANNER_VERSION = "3"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
 def decide(inputs: GroupInputs) -> GroupOutcome:
     """Plan the group's targets together, then put each plan before the rules."""
-    learned = [with_feedback(one, calibrations(one)) for one in inputs.targets]
-    asks = [_ask(one, known) for one, known in zip(inputs.targets, learned, strict=True)]
-    plans = allocate(asks, inputs.inventory)
-    decisions = [_decide(inputs, ask, plan) for ask, plan in zip(asks, plans, strict=True)]
-    memories = [
-        _remember(inputs.now_s, ask, plan, decision, known)
-        for ask, plan, decision, known in zip(asks, plans, decisions, learned, strict=True)
+    situations = [situation(one, inputs.now_s) for one in inputs.targets]
+    asks = [_ask(at) for at in situations]
+    plans = with_headroom(asks, allocate(asks, inputs.inventory), inputs.inventory)
+    decisions = [
+        _decide(at, ask, plan, inputs.spool_writable) for at, ask, plan in zip(situations, asks, plans, strict=True)
     ]
+    memories = [remembered(at, plan, decision) for at, plan, decision in zip(situations, plans, decisions, strict=True)]
     return GroupOutcome(plans, tuple(decisions), tuple(memories), PLANNER_VERSION)
 
 
 def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Observation) -> Validation:
     """Re-check a scale-down against the newest observation: still enough pages, no longer a queue, still enough
-    capacity."""
+    capacity; where everything goes, still nothing to do."""
     policy, wanted = inputs.target.policy, plan.demand
     if newest.coverage is None or newest.coverage < policy.quorum:
         return Validation(False, "too few replicas report in the newest scrape", newest)
+    if policy.idle_s is not None and not any(decision.desired.values()):
+        idle = is_idle(newest)
+        return Validation(idle, "nothing runs or waits" if idle else "the newest scrape is not idle", newest)
     if newest.load is None or wanted is None:
         return Validation(False, "the newest scrape does not say the load", newest)
     before, now = _waiting(inputs.observation), _waiting(newest)
@@ -70,17 +68,28 @@ def _waiting(observation: Observation) -> float:
     return sum(v.waiting or 0.0 for v in observation.variants)
 
 
-def _ask(inputs: TargetInputs, known: dict[str, Calibration]) -> Ask:
-    wanted = demand(inputs)
-    if wanted is None:
-        return Ask(inputs, None, ())
-    variants = inputs.target.variants
-    return Ask(inputs, wanted, tuple(capacity(inputs.target, v, wanted, known[v.name]) for v in variants))
+def _ask(at: Situation) -> Ask:
+    wanted = demand(at.inputs)
+    target = at.inputs.target
+    known = () if wanted is None else tuple(capacity(target, v, wanted, at.learned[v.name]) for v in target.variants)
+    stocked_out = {n: o.until_s for n, o in at.outages.items() if o.kind is OutageKind.STOCK_OUT}
+    return Ask(at.inputs, wanted, known, stocked_out, at.planned.by_variant, at.caps)
 
 
-def _decide(inputs: GroupInputs, ask: Ask, plan: Plan) -> Decision:
+def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool) -> Decision:
     current = {v.name: ask.current(v) for v in ask.inputs.target.variants}
-    case = Case(ask.inputs, inputs.now_s, current, ask.demand, inputs.spool_writable)
+    case = Case(
+        inputs=at.inputs,
+        now_s=at.now_s,
+        current=current,
+        demand=ask.demand,
+        spool_writable=spool_writable,
+        plan=plan,
+        bounds=at.bounds,
+        outages=at.outages,
+        caps=at.caps,
+        changed=at.changed,
+    )
     desired, trail = judge(case, plan.replicas)
     verdict = _verdict(ask, current, desired, trail)
     reason = _reason(verdict, current, desired, plan, trail)
@@ -88,26 +97,31 @@ def _decide(inputs: GroupInputs, ask: Ask, plan: Plan) -> Decision:
 
 
 def _verdict(ask: Ask, current: Replicas, desired: Replicas, trail: tuple[Ruling, ...]) -> Verdict:
-    if trail[-1].effect is RulingEffect.ABSTAIN:
-        return Verdict.ABSTAIN
     if dict(current) == dict(desired):
-        return Verdict.HOLD
+        return Verdict.HOLD if _abstention(trail) is None else Verdict.ABSTAIN
     variants = ask.inputs.target.variants
     change = fleet_usd(variants, desired) - fleet_usd(variants, current)
     change = change or sum(desired.values()) - sum(current.values())
     return Verdict.DOWN if change < 0 else Verdict.UP
 
 
+def _abstention(trail: tuple[Ruling, ...]) -> Ruling | None:
+    return next((r for r in trail if r.effect is RulingEffect.ABSTAIN), None)
+
+
 def _reason(verdict: Verdict, current: Replicas, desired: Replicas, plan: Plan, trail: tuple[Ruling, ...]) -> str:
-    if verdict is Verdict.ABSTAIN:
-        return f"abstain: {trail[-1].reason}"
+    blind, acted = _abstention(trail), [r for r in trail if r.effect in (RulingEffect.HOLD, RulingEffect.LIMIT)]
+    if verdict is Verdict.ABSTAIN and blind is not None:
+        return f"abstain: {blind.reason}"
     carry = _carry(plan.demand)
     if verdict is Verdict.HOLD:
-        held = [r for r in trail if r.effect in (RulingEffect.HOLD, RulingEffect.LIMIT)]
-        if held:
-            return f"hold {_fleet(current)}: {held[-1].rule}, {held[-1].reason}"
+        if acted:
+            return f"hold {_fleet(current)}: {acted[-1].rule}, {acted[-1].reason}"
         return f"hold {_fleet(current)}: {carry}"
     moves = ", ".join(f"{n} {current.get(n, 0)} -> {r}" for n, r in desired.items() if r != current.get(n, 0))
+    if acted and (blind is not None or dict(plan.replicas) == dict(current)):
+        # Not what comes moves it, but a rule: that one is the reason.
+        return f"{verdict} {moves}: {acted[-1].rule}, {acted[-1].reason}"
     short = "" if plan.feasible else f"; not enough: {plan.binding}"
     return f"{verdict} {moves}: {carry}{short}"
 
@@ -119,26 +133,7 @@ def _fleet(replicas: Replicas) -> str:
 def _carry(wanted: Demand | None) -> str:
     if wanted is None:
         return "the load is not known"
+    if wanted.source == WAKING:
+        return f"woken, since requests wait outside: {wanted.requests_per_s:.2f} requests/s to serve them in time"
     source = "expected" if wanted.source.startswith("forecast") else "observed"
     return f"{wanted.requests_per_s:.2f} requests/s {source} at the peak"
-
-
-def _remember(now_s: float, ask: Ask, plan: Plan, decision: Decision, known: dict[str, Calibration]) -> Memory:
-    first_s = now_s if ask.inputs.memory.first_seen_at_s is None else ask.inputs.memory.first_seen_at_s
-    memory = replace(ask.inputs.memory, calibrations=known, first_seen_at_s=first_s)
-    memory = with_budget(ask.inputs, known, memory)
-    if decision.verdict is Verdict.ABSTAIN:
-        return memory
-    recommendations = memory.recommendations
-    if not recommendations:
-        # The fleet as it was found counts as recommended, so that a new controller watches a whole window before a
-        # down.
-        recommendations = (Recommendation(now_s, dict(decision.current)),)
-    recommendations = (*recommendations, Recommendation(now_s, dict(plan.replicas)))
-    # In Shadow nothing is patched, so nothing counts against the rates; else the next verdicts would be about our own
-    # wishes.
-    live = ask.inputs.target.policy.mode is Mode.LIVE
-    moved = ((n, r - decision.current.get(n, 0)) for n, r in decision.desired.items() if live)
-    events = tuple(ScaleEvent(now_s, name, delta) for name, delta in moved if delta)
-    grown = replace(memory, recommendations=recommendations, scale_events=(*memory.scale_events, *events))
-    return forget(grown, now_s - longest_look_back_s(ask.inputs.target))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlplane.domain.decision import Demand, Forecast, Memory, TargetInputs
+from controlplane.domain.observation import Load
 from controlplane.domain.target import Policy
 from controlplane.planning.calibration import AIM
 
@@ -25,13 +26,15 @@ COLD_HEADROOM = 0.25
 its first five minutes, when no forecast can know its ways yet."""
 COLD_S = 1800.0
 """After half an hour the forecast's own spread is to be trusted."""
+WAKING = "waking"
+"""Source of a demand that only a gateway's queue tells of."""
 LOW_QUANTILE = 0.5
 """A scale-down must leave enough for the median of the coming peak; the stabilisation window guards the rest."""
 
 
 def demand(inputs: TargetInputs) -> Demand | None:
     """The demand of one target; None where nothing is known of its load."""
-    now = observed_demand(inputs)
+    now = observed_demand(inputs) or waking_demand(inputs)
     if now is None or inputs.forecast is None:
         return now
     rates = inputs.forecast.requests_per_s
@@ -96,7 +99,10 @@ def observed_demand(inputs: TargetInputs) -> Demand | None:
     load = inputs.observation.load
     if load is None:
         return None
-    backlog_rps = _backlog(inputs) / BACKLOG_DRAIN_S
+    return _of_load(load, _backlog(inputs) / BACKLOG_DRAIN_S, "reactive")
+
+
+def _of_load(load: Load, backlog_rps: float, source: str) -> Demand:
     return Demand(
         requests_per_s=load.requests_per_s + backlog_rps,
         low_requests_per_s=load.requests_per_s + backlog_rps,
@@ -105,13 +111,24 @@ def observed_demand(inputs: TargetInputs) -> Demand | None:
         output_tokens=load.output_tokens,
         context_tokens_weighted=load.context_tokens_weighted,
         cached_share=load.cached_share,
-        source="reactive",
+        source=source,
         input_tokens_squared=load.input_tokens_squared,
         input_lengths=load.input_lengths,
         output_lengths=load.output_lengths,
     )
 
 
+def waking_demand(inputs: TargetInputs) -> Demand | None:
+    """What a gateway holds back while nothing is Ready, as long as the requests that were seen last; None where it
+    holds none, or none was ever seen."""
+    mix, waiting = inputs.memory.mix, inputs.surroundings.waiting_requests
+    if mix is None or not waiting or any(v.ready for v in inputs.observation.variants):
+        return None
+    return _of_load(replace(mix, requests_per_s=0.0), _backlog(inputs) / BACKLOG_DRAIN_S, WAKING)
+
+
 def _backlog(inputs: TargetInputs) -> float:
-    """Requests that wait in the engines' queues; replicas that do not report are taken to have none."""
-    return sum(v.waiting or 0.0 for v in inputs.observation.variants)
+    """Requests that wait in the engines' queues and at a gateway; replicas that do not report are taken to have
+    none."""
+    outside = inputs.surroundings.waiting_requests or 0.0
+    return outside + sum(v.waiting or 0.0 for v in inputs.observation.variants)

@@ -19,7 +19,9 @@ def sentences(tick: Tick) -> tuple[str, ...]:
 def _seen(tick: Tick) -> str:
     observation = tick.inputs.observation
     parts = [
-        f"{v.variant} {v.ready}/{v.desired} ready" + (f" ({v.pending} pending)" if v.pending else "")
+        f"{v.variant} {v.ready}/{v.desired} ready"
+        + (f" ({v.pending} pending)" if v.pending else "")
+        + (f" ({v.failed} failing: {v.failing or 'no reason given'})" if v.failed else "")
         for v in observation.variants
     ]
     load = observation.load

@@ -83,13 +83,15 @@ def _is_behind(
 def _avoidable(
     inputs: TargetInputs, variant: Variant, seen: VariantObservation, mix: Demand, known: Calibration
 ) -> float | None:
-    """Share of requests that missed a limit of this role and need not have: what misses one is taken not to miss the
-    other. None where too few finished."""
+    """Share of requests that missed a limit of this role and need not have: what misses TTFT is taken not to miss TPOT,
+    and both to miss the whole where that is limited. None where too few finished."""
     ttft = None if variant.role is Role.DECODE else seen.ttft
     tpot = None if variant.role is Role.PREFILL else seen.tpot
     shares = [s for s in (ttft, tpot) if s is not None and s.count >= COUNTED_FINISHED]
-    if not shares:
+    whole = None if variant.role is Role.PREFILL or seen.e2e is None else seen.e2e
+    late = 1.0 - whole.within_slo if whole is not None and whole.count >= COUNTED_FINISHED else 0.0
+    if not shares and not late:
         return None
     lost = hopeless_share(inputs.target, variant, mix, known)
-    missed = sum(1.0 - s.within_slo for s in shares) - lost * (1.0 + HOPELESS_ERROR)
+    missed = max(late, sum(1.0 - s.within_slo for s in shares)) - lost * (1.0 + HOPELESS_ERROR)
     return min(1.0, max(0.0, missed) / max(1.0 - lost, 1e-9))

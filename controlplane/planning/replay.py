@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from controlplane.domain.decision import GroupInputs, GroupOutcome, Memory, Tick
 from controlplane.planning.decision import PLANNER_VERSION, decide
+from controlplane.planning.memory import settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ def replay_group(ticks: Sequence[Tick]) -> list[ReplayResult]:
 
 
 def memories_after(ticks: Sequence[Tick]) -> dict[str, Memory]:
-    """What the decider remembered after each target's tick, by target key: decided again, since it is not recorded."""
+    """What the decider remembered after each target's tick, by target key: decided again, since it is not recorded.
+    Changes that came to nothing are left out."""
     together: dict[str, list[Tick]] = defaultdict(list)
     for tick in ticks:
         together[tick.group_tick_id].append(tick)
@@ -61,7 +63,8 @@ def memories_after(ticks: Sequence[Tick]) -> dict[str, Memory]:
     for group in together.values():
         inputs = group_inputs(group)
         for one, memory in zip(inputs.targets, decide(inputs).memories, strict=True):
-            found[one.target.key] = memory
+            done = next(tick for tick in group if tick.inputs.target.key == one.target.key)
+            found[one.target.key] = settled(memory, done.at_s, done.actuations)
     return found
 
 

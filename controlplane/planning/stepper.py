@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from controlplane.domain.decision import ColdStart, Forecast, GroupInputs, GroupOutcome, Memory, TargetInputs
+from controlplane.domain.decision import Actuation, ColdStart, Forecast, GroupInputs, GroupOutcome, Memory, TargetInputs
 from controlplane.domain.observation import Inventory, Observation, Replica, Sample, Surroundings
 from controlplane.domain.ports import Fit
 from controlplane.domain.target import Target
@@ -18,6 +18,7 @@ from controlplane.observing import SampleWindow, observe
 from controlplane.planning.cold_starts import default_cold_start
 from controlplane.planning.decision import decide
 from controlplane.planning.load_history import QUANTITIES, LoadHistory
+from controlplane.planning.memory import settled
 from forecasters.base import Forecaster
 from forecasters.history import NoHistory
 from forecasters.registry import create, restore
@@ -54,6 +55,7 @@ class _Known:
     memory: Memory = field(default_factory=Memory)
     forecasters: dict[str, Forecaster] = field(default_factory=lambda: {q: create(PREFERRED) for q in QUANTITIES})
     fitted_at_s: float | None = None
+    stepped_at_s: float | None = None
 
 
 class GroupStepper:
@@ -72,8 +74,15 @@ class GroupStepper:
         inputs = GroupInputs(self.group, now_s, targets, inventory, spool_writable)
         outcome = decide(inputs)
         for one, memory in zip(targets, outcome.memories, strict=True):
-            self._of(one.target.key).memory = memory
+            known = self._of(one.target.key)
+            known.memory, known.stepped_at_s = memory, now_s
         return Step(inputs, outcome)
+
+    def settle(self, target: str, actuations: Sequence[Actuation]) -> None:
+        """Take back what the last step decided and could not be done: it must not count against the rates."""
+        known = self._of(target)
+        if known.stepped_at_s is not None:
+            known.memory = settled(known.memory, known.stepped_at_s, actuations)
 
     def look_again(self, now_s: float, view: TargetView) -> Observation:
         """An observation from newer samples that leaves what is remembered as it is: for the last check of a down."""

@@ -16,11 +16,10 @@ from controlplane.domain import catalog
 from controlplane.domain.catalog import Accelerator, Model
 from controlplane.domain.decision import Decision, Plan, Ruling, TargetInputs, Tick, Verdict
 from controlplane.domain.manifest import ManifestError, target_from_manifest
-from controlplane.domain.observation import Fault, FaultKind, Inventory, Replica, ReplicaPhase, Sample
+from controlplane.domain.observation import Fault, FaultKind, Inventory, Replica, ReplicaPhase, Sample, Surroundings
 from controlplane.domain.target import Mode, Target
 from controlplane.observing import read_page
 from controlplane.planning.explain import sentences
-from controlplane.planning.last_replica import is_idle, last_replica
 from controlplane.planning.replica_states import CLOCK_SLACK_S, ReplicaBook, ReplicaState, StepperError
 from controlplane.planning.self_fitting import SelfFittingStepper
 from controlplane.planning.stepper import Step, TargetView
@@ -121,7 +120,6 @@ class Stepper:
         self._book = ReplicaBook()
         self._last: Answer | None = None
         self._now_s: float | None = None
-        self._busy_at_s: dict[str, float] = {}
 
     @classmethod
     def from_yaml(cls, text: str, also: Sequence[Model | Accelerator] = ()) -> Stepper:
@@ -174,20 +172,17 @@ class Stepper:
         if self._last is not None and not self._is_due(self._last, now_s):
             return self._last
         interval_s = None if self._last is None else now_s - self._last.decided_at_s
-        views = [_view(_paced(target, interval_s), wanted, seen, samples) for target in self.targets]
+        # Whose they are is not said where several share a queue: each is taken to have its part.
+        held = None if queued is None else queued / len(self.targets)
+        views = [
+            _view(_drowsy(_paced(target, interval_s), held), wanted, seen, samples, held) for target in self.targets
+        ]
         with catalog.also(*self._also):
             step = self._brain.step(now_s, views, stock)
-            self._last = self._answer(step, queued)
+            targets = tuple(_answers(step))
+        desired = {name: count for one in targets for name, count in one.desired.items()}
+        self._last = Answer(desired, targets, now_s)
         return self._last
-
-    def _answer(self, step: Step, queued: float | None) -> Answer:
-        now_s = step.inputs.now_s
-        for inputs in step.inputs.targets:
-            key = inputs.target.key
-            if queued != 0 or key not in self._busy_at_s or not is_idle(inputs):
-                self._busy_at_s[key] = now_s
-        targets = tuple(_answers(step, {key: now_s - at_s for key, at_s in self._busy_at_s.items()}, queued))
-        return Answer({name: count for one in targets for name, count in one.desired.items()}, targets, now_s)
 
     def _is_due(self, last: Answer, now_s: float) -> bool:
         shortest_s = min(target.policy.interval_s for target in self.targets)
@@ -255,6 +250,15 @@ def _paced(target: Target, interval_s: float | None) -> Target:
     return replace(target, policy=replace(target.policy, interval_s=interval_s))
 
 
+def _drowsy(target: Target, queued: float | None) -> Target:
+    """With the time after which it may sleep: that of the policy, else the stabilisation window of downs; never where
+    nobody would say when to wake it."""
+    policy = target.policy
+    window_s = policy.scale_down.stabilization_window_s
+    idle_s = policy.idle_s if policy.idle_s is not None else window_s if window_s > 0 else None
+    return replace(target, policy=replace(policy, idle_s=None if queued is None else idle_s))
+
+
 def _check_queued(queued: float | None) -> None:
     if queued is not None and not queued >= 0:
         raise StepperError(f"queued is {queued!r}; allowed: 0 or more requests")
@@ -287,6 +291,8 @@ def _sample(replica: Replica, page: str | bytes | None, now_s: float) -> Sample:
         fault = Fault(FaultKind.UNREACHABLE, replica.name, detail="no page was given")
         return Sample(replica.name, replica.variant, now_s, faults=(fault,))
     body = page.encode() if isinstance(page, str) else page
+    # A page that is handed over whole may have lost its last line's end on the way; one from the wire may not.
+    body = body if body.endswith(b"\n") or not body else body + b"\n"
     return _on_this_clock(read_page(body, replica.name, replica.variant, now_s), replica)
 
 
@@ -302,7 +308,11 @@ def _on_this_clock(sample: Sample, replica: Replica) -> Sample:
 
 
 def _view(
-    target: Target, wanted: Mapping[str, int], replicas: Sequence[Replica], samples: Sequence[Sample]
+    target: Target,
+    wanted: Mapping[str, int],
+    replicas: Sequence[Replica],
+    samples: Sequence[Sample],
+    queued: float | None,
 ) -> TargetView:
     names = {v.name for v in target.variants}
     return TargetView(
@@ -310,12 +320,12 @@ def _view(
         {name: count for name, count in wanted.items() if name in names},
         [r for r in replicas if r.variant in names],
         [s for s in samples if s.variant in names],
+        surroundings=Surroundings(waiting_requests=queued),
     )
 
 
-def _answers(step: Step, idle_s: Mapping[str, float], queued: float | None) -> Iterator[TargetAnswer]:
-    for inputs, plan, decided in zip(step.inputs.targets, step.outcome.plans, step.outcome.decisions, strict=True):
-        decision = last_replica(inputs.target, decided, step.inputs.now_s, idle_s[decided.target], queued)
+def _answers(step: Step) -> Iterator[TargetAnswer]:
+    for inputs, plan, decision in zip(step.inputs.targets, step.outcome.plans, step.outcome.decisions, strict=True):
         yield TargetAnswer(
             target=inputs.target.key,
             desired=dict(decision.desired),

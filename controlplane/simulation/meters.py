@@ -65,6 +65,8 @@ class RequestMeter:
         steps = rows[:, s.DONE_OSL] - 1.0
         tpot_s = np.where(steps > 0, (ends_s - rows[:, s.DONE_FIRST]) / np.maximum(steps, 1.0), 0.0)
         met = answered & (ttft_s <= self.slo.ttft_s) & (tpot_s <= self.slo.tpot_s)
+        if self.slo.e2e_s is not None:
+            met &= ends_s - rows[:, s.DONE_ARRIVED] <= self.slo.e2e_s
         self.finished += int(answered.sum())
         self.rejected += int((~answered).sum())
         self.met += int(met.sum())

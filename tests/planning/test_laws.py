@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlplane.domain.decision import GroupInputs, Verdict
+from controlplane.domain.observation import Surroundings
 from controlplane.domain.target import Role
 from controlplane.planning import decide, replay_group
 from controlplane.planning.allocation import GAP, Ask, allocate, group
@@ -61,12 +62,19 @@ def test_what_changes_stays_within_its_bounds(inputs: GroupInputs) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(groups())
-def test_an_abstention_never_moves(inputs: GroupInputs) -> None:
+def test_without_a_load_nothing_moves_but_into_its_bounds(inputs: GroupInputs) -> None:
     unknown = replace(inputs.targets[0].observation, load=None)
-    blind = replace(inputs, targets=(replace(inputs.targets[0], observation=unknown),))
+    asleep = Surroundings(waiting_requests=0.0)
+    blind = replace(inputs, targets=(replace(inputs.targets[0], observation=unknown, surroundings=asleep),))
     (decision,) = decide(blind).decisions
-    assert decision.verdict is Verdict.ABSTAIN
-    assert decision.desired == decision.current
+    kept = {
+        v.name: min(max(decision.current[v.name], v.min_replicas), v.max_replicas)
+        for v in inputs.targets[0].target.variants
+    }
+    fewer = any(kept[n] < r for n, r in decision.current.items())
+    if inputs.spool_writable or not fewer:
+        assert decision.desired == kept
+    assert (decision.verdict is Verdict.ABSTAIN) == (decision.desired == decision.current)
 
 
 @settings(max_examples=60, deadline=None)

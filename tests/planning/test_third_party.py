@@ -196,7 +196,7 @@ def test_a_clock_from_nought_changes_nothing(whole: Run, times: bool) -> None:
 def test_it_starts_from_nothing() -> None:
     run = league(initial={"default/chat-h100": 0}, shift_s=START_S, times=False).play()
     assert run.wanted[0] == 1
-    assert run.answers[0].trail[-1].rule == "last-replica"
+    assert "wake" in [r.rule for r in run.answers[0].trail if r.effect == "limit"]
     assert max(run.wanted) >= 6
 
 

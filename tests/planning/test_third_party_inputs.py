@@ -190,7 +190,7 @@ def test_the_last_replica_stays_unless_somebody_would_wake_it() -> None:
     assert kept_answer.desired == {"h100": 1}
     # One was under way until 45 s, so nothing was at 60 s for the first time; then a minute from 45 s.
     assert (wanted.index(0) * 15, sum(wanted[wanted.index(0) :])) == (105, 0)
-    assert slept_answer.trail[-1].rule == "last-replica"
+    assert slept.step(600, ready("p"), {"p": idle}, queued=0).desired == {"h100": 0}
     assert slept.step(615, [], {}, queued=0).desired == {"h100": 0}
     woken = slept.step(630, [], {}, queued=3)
     assert (woken.desired, woken.verdict) == ({"h100": 1}, "up")

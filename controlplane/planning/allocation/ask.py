@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from controlplane.domain.decision import Capacity, Demand, TargetInputs
 from controlplane.domain.target import Role, Routing, Variant
+from controlplane.planning.bounds import Bound
+from controlplane.planning.outages import Cap, served
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,37 +22,51 @@ class Ask:
     demand: Demand | None
     capacities: tuple[Capacity, ...]
     stocked_out_until_s: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, Bound] = field(default_factory=dict)
+    """By variant; without one the variant's own."""
+    caps: Mapping[str, tuple[Cap, ...]] = field(default_factory=dict)
+    """What else limits a variant: outages, quotas."""
 
     def current(self, variant: Variant) -> int:
         """Replicas that are wanted now."""
         seen = self.inputs.observation.variant(variant.name)
         return seen.desired if seen is not None else variant.min_replicas
 
+    def needed(self, variant: Variant) -> int:
+        """Replicas that are wanted now, less those that are kept warm beyond the need."""
+        kept = self.inputs.memory.headroom.get(variant.name, 0) if self.demand is not None else 0
+        return max(0, self.current(variant) - kept)
+
+    def bound(self, variant: Variant) -> Bound:
+        """Its bounds now."""
+        return self.bounds.get(variant.name) or Bound.of(variant)
+
     def most(self, variant: Variant) -> int:
         """Replicas that may be planned: what is Ready where the rest is stocked out, what is not failing where some
         fail, `maxSurge` more than now, else `maxReplicas`. More of what crashes would crash too; the next best variant
         takes over meanwhile."""
-        allowed = self._available(variant)
-        surge = self.inputs.target.policy.max_surge
-        if surge is not None:
-            allowed = min(allowed, self.current(variant) + surge)
-        return max(variant.min_replicas, min(allowed, variant.max_replicas))
+        bound = self.bound(variant)
+        return max(bound.low, min([bound.high, *(cap.most for cap in self._caps(variant))]))
+
+    def held_by(self, variant: Variant) -> str:
+        """What keeps the variant from having more than `most`, in words."""
+        bound, caps = self.bound(variant), self._caps(variant)
+        least = min(caps, key=lambda cap: cap.most, default=None)
+        return least.words if least is not None and least.most < bound.high else bound.high_by
 
     def rate(self, variant: Variant) -> float:
         """Requests/s of one replica."""
         return next((c.requests_per_s for c in self.capacities if c.variant == variant.name), 0.0)
 
-    def _available(self, variant: Variant) -> int:
-        observation = self.inputs.observation
-        seen = observation.variant(variant.name)
-        ready = seen.ready if seen is not None else 0
+    def _caps(self, variant: Variant) -> list[Cap]:
+        found = list(self.caps.get(variant.name, ()))
+        observation, surge = self.inputs.observation, self.inputs.target.policy.max_surge
         if observation.at_s < self.stocked_out_until_s.get(variant.name, observation.at_s):
-            return ready
-        if seen is not None and seen.failed:
-            return seen.ready + seen.pending
-        if seen is not None and (seen.oldest_pending_s or 0.0) > self.inputs.target.policy.pending_deadline_s:
-            return ready
-        return variant.max_replicas
+            seen = observation.variant(variant.name)
+            found.append(Cap(served(seen) if seen else 0, f"{variant.name} is stocked out"))
+        if surge is not None:
+            found.append(Cap(self.current(variant) + surge, f"maxSurge {surge} of {variant.name}"))
+        return found
 
 
 def fleet_usd(variants: Sequence[Variant], replicas: Mapping[str, int]) -> float:

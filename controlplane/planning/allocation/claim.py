@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.domain.decision import Demand
-from controlplane.domain.target import CapacityType, Role, Routing, Variant
+from controlplane.domain.target import CapacityType, Preference, Role, Routing, Variant
 from controlplane.planning.allocation.ask import Ask
 from controlplane.planning.cold_starts import default_cold_start
 
@@ -18,6 +18,12 @@ SIDES = ((Role.BOTH, Role.PREFILL), (Role.BOTH, Role.DECODE))
 """Roles that stand in for one another: either half of a request's work."""
 UNLIKELY = 1e-6
 """Probability of a load below which it is not looked at: its price would be lost in the solver's tolerances."""
+
+PREFERENCE_WEIGHTS = {Preference.PREFER: 0.8, Preference.NEUTRAL: 1.0, Preference.AVOID: 1.25}
+"""By which prices are multiplied where fleets are compared. A fifth is more than what separates neighbouring offers of
+one accelerator (clouds, regions, a year's commitment), so a preference decides between them; and less than what
+separates two accelerators for one model, so it does not buy one that does the work at twice the cost. The two are each
+other's inverse: avoiding all but one is preferring that one."""
 
 Fleet = tuple[int, ...]
 """Replicas, in the order of the claim's variants."""
@@ -168,13 +174,19 @@ class Claim:
         return max((usd / r for usd, r in zip(self.usd, self.rates, strict=True) if r > 0), default=0.0) or 1e-3
 
 
+def weighed_usd(variant: Variant) -> float:
+    """$/h of a replica as it is compared with others; what is reported is the price itself."""
+    return variant.usd_per_replica_hour * PREFERENCE_WEIGHTS[variant.preference]
+
+
 def claim_of(ask: Ask, down_margin: float) -> Claim:
     """The numbers of one ask."""
     target, policy = ask.inputs.target, ask.inputs.target.policy
     variants = target.variants
-    current = tuple(ask.current(v) for v in variants)
     fixed = ask.demand is None
-    low = current if fixed else tuple(v.min_replicas for v in variants)
+    # What is not known to be needed stays, but for its bounds, which hold always.
+    current = tuple(ask.bound(v).kept(ask.current(v)) if fixed else ask.needed(v) for v in variants)
+    low = current if fixed else tuple(ask.bound(v).low for v in variants)
     high = current if fixed else tuple(ask.most(v) for v in variants)
     rates = tuple(ask.rate(v) for v in variants)
     wanted = 0.0 if ask.demand is None else ask.demand.requests_per_s
@@ -186,11 +198,9 @@ def claim_of(ask: Ask, down_margin: float) -> Claim:
         high=high,
         current=current,
         rates=rates,
-        usd=tuple(v.usd_per_replica_hour for v in variants),
+        usd=tuple(weighed_usd(v) for v in variants),
         # A replica that starts is paid for its cold start before it serves; spread over an hour of use.
-        start_usd=tuple(
-            v.usd_per_replica_hour * s.p50_s / SECONDS_PER_HOUR for v, s in zip(variants, starts, strict=True)
-        ),
+        start_usd=tuple(weighed_usd(v) * s.p50_s / SECONDS_PER_HOUR for v, s in zip(variants, starts, strict=True)),
         wanted=wanted,
         reachable=reachable(variants, low, high, rates, policy.routing),
         fixed=fixed,

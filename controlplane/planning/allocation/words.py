@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from controlplane.domain.decision import Alternative
 from controlplane.domain.observation import Inventory
-from controlplane.domain.target import CapacityType, Role, Variant
+from controlplane.domain.target import CapacityType, Preference, Role, Variant
 from controlplane.planning.allocation.ask import Ask, fleet_usd
 from controlplane.planning.allocation.claim import Claim
 
@@ -18,10 +18,8 @@ def binding(ask: Ask, replicas: Mapping[str, int], free: Mapping[str, int], inve
     for variant in ask.inputs.target.variants:
         if ask.rate(variant) <= 0:
             held.append(f"{variant.name} cannot meet the SLO")
-        elif replicas[variant.name] >= variant.max_replicas:
-            held.append(f"maxReplicas {variant.max_replicas} of {variant.name}")
         elif replicas[variant.name] >= ask.most(variant):
-            held.append(f"{variant.name} is stocked out, failing or at its maxSurge")
+            held.append(ask.held_by(variant))
     for accelerator in sorted({v.accelerator for v in ask.inputs.target.variants} & set(free)):
         own = [v.gpus_per_replica for v in ask.inputs.target.variants if v.accelerator == accelerator]
         if free[accelerator] < min(own):
@@ -44,23 +42,29 @@ def alternatives(ask: Ask, claim: Claim, chosen: Mapping[str, int], free: Mappin
         if replicas is None or all(chosen.get(v.name, 0) == replicas.get(v.name, 0) for v in variants):
             continue
         usd = fleet_usd(variants, replicas)
-        broken = _broken(claim, fleet, replicas, chosen, free)
-        found.append(
-            Alternative(replicas, usd, f"breaks {', '.join(broken)}" if broken else _dearer(claim, usd - cost))
-        )
+        broken = _broken(ask, claim, fleet, replicas, chosen, free)
+        note = f"breaks {', '.join(broken)}" if broken else _dearer(claim, usd - cost, _is_weighed(claim))
+        found.append(Alternative(replicas, usd, note))
     return tuple(found)
 
 
-def _dearer(claim: Claim, more_usd: float) -> str:
+def _is_weighed(claim: Claim) -> bool:
+    return any(v.preference is not Preference.NEUTRAL for v in claim.variants)
+
+
+def _dearer(claim: Claim, more_usd: float, weighed: bool) -> str:
     if abs(more_usd) < 0.005:
         return "costs the same; what runs was kept"
     if more_usd > 0:
         return f"{more_usd:+.2f} $/h"
     why = f"what shrinks must carry {claim.down_margin:.0%} more, or a cold start is not worth it"
+    if weighed:
+        why = f"some are preferred or avoided, or {why}"
     return f"{more_usd:+.2f} $/h, but {'it would miss more of what may come, or ' if claim.risk else ''}{why}"
 
 
 def _broken(
+    ask: Ask,
     claim: Claim,
     fleet: tuple[Variant, ...],
     replicas: Mapping[str, int],
@@ -68,7 +72,7 @@ def _broken(
     free: Mapping[str, int],
 ) -> list[str]:
     """The limits that a fleet would break."""
-    broken = [f"maxReplicas {v.max_replicas} of {v.name}" for v in fleet if replicas[v.name] > v.max_replicas]
+    broken = [ask.held_by(v) for v in fleet if replicas[v.name] > ask.most(v)]
     counts = [replicas[v.name] for v in claim.variants]
     if not claim.spot_allowed(counts):
         broken.append("the limits on Spot")
@@ -85,8 +89,8 @@ def _alone(ask: Ask, fleet: tuple[Variant, ...]) -> dict[str, int] | None:
     assert ask.demand is not None
     if any(ask.rate(v) <= 0 for v in fleet):
         return None
-    replicas = {v.name: v.min_replicas for v in ask.inputs.target.variants}
+    replicas = {v.name: ask.bound(v).low for v in ask.inputs.target.variants}
     for variant in fleet:
         needed = math.ceil(ask.demand.requests_per_s / ask.rate(variant) - 1e-9)
-        replicas[variant.name] = max(needed, 1, variant.min_replicas)
+        replicas[variant.name] = max(needed, 1, ask.bound(variant).low)
     return replicas

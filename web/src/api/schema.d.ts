@@ -707,7 +707,7 @@ export interface components {
          * @description What limits a replica's sustained rate.
          * @enum {string}
          */
-        CapacityBound: "Tpot" | "Ttft" | "Kv" | "Sequences" | "Infeasible";
+        CapacityBound: "Tpot" | "Ttft" | "Kv" | "Sequences" | "E2e" | "Infeasible";
         /**
          * CapacityType
          * @description How the machine under a replica is bought.
@@ -842,7 +842,7 @@ export interface components {
          * @description What can be wrong with a metrics page. Each is named; none is turned into a zero.
          * @enum {string}
          */
-        FaultKind: "Unreachable" | "Timeout" | "TooLarge" | "BadStatus" | "NotMetrics" | "Missing" | "Renamed" | "NotFinite" | "Negative" | "Stale" | "Reset";
+        FaultKind: "Unreachable" | "Timeout" | "TooLarge" | "BadStatus" | "NotMetrics" | "Missing" | "Renamed" | "NotFinite" | "Negative" | "Stale" | "Reset" | "Duplicate" | "NotAuthorised" | "Secret" | "Untrusted" | "Refused";
         /**
          * Fleet
          * @description The fleet page.
@@ -1111,6 +1111,21 @@ export interface components {
              * @default 0
              */
             finished_requests: number;
+            /** Outages */
+            outages?: {
+                [key: string]: components["schemas"]["Outage"];
+            };
+            /** Templates */
+            templates?: {
+                [key: string]: string;
+            };
+            /** Headroom */
+            headroom?: {
+                [key: string]: number;
+            };
+            mix?: components["schemas"]["Load"] | null;
+            /** Busy At S */
+            busy_at_s?: number | null;
         };
         /**
          * MetricsSource
@@ -1197,6 +1212,33 @@ export interface components {
              */
             faults: components["schemas"]["Fault"][];
         };
+        /**
+         * Outage
+         * @description No more of a variant is asked for until `until_s` (unix seconds), and then one replica, as a try.
+         *
+         *     `strikes` is how often in a row it was found so; `ready` the replicas that were Ready meanwhile, at the least: one
+         *     more is a success and ends it. `reason` is the cluster's word, where it said one.
+         */
+        Outage: {
+            kind: components["schemas"]["OutageKind"];
+            /** Until S */
+            until_s: number;
+            /** Strikes */
+            strikes: number;
+            /** Ready */
+            ready: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * OutageKind
+         * @description StockOut: its replicas find no node. Failed: they start and crash, or their image cannot be had.
+         * @enum {string}
+         */
+        OutageKind: "StockOut" | "Failed";
         /**
          * Override
          * @description A person's word over the planner's, until `expires_at_s` (unix seconds; None: until it is taken back).
@@ -1334,6 +1376,10 @@ export interface components {
              * @default 0
              */
             reclaim_loss_rps: number;
+            /** Headroom */
+            headroom?: {
+                [key: string]: number;
+            };
         };
         /**
          * Policy
@@ -1722,6 +1768,8 @@ export interface components {
             limits?: {
                 [key: string]: string;
             };
+            /** Waiting Requests */
+            waiting_requests?: number | null;
         };
         /**
          * Target
@@ -2119,6 +2167,18 @@ export interface components {
             preemptions_per_s?: number | null;
             ttft?: components["schemas"]["LatencySummary"] | null;
             tpot?: components["schemas"]["LatencySummary"] | null;
+            e2e?: components["schemas"]["LatencySummary"] | null;
+            /** Unschedulable */
+            unschedulable?: number | null;
+            /**
+             * Failing
+             * @default
+             */
+            failing: string;
+            /** Templates */
+            templates?: {
+                [key: string]: number;
+            };
         };
         /**
          * VariantSeries
