@@ -20,7 +20,7 @@ from controlplane.api.doors import Doors
 from controlplane.api.events import TickFeed
 from controlplane.api.guards import Guards
 from controlplane.api.metrics import render_metrics
-from controlplane.api.policies import approvals, documents, stages
+from controlplane.api.policies import approvals, documents, regret, stages
 from controlplane.api.principals import demand, principal_of
 from controlplane.api.problems import add_problem_handlers
 from controlplane.api.routes import router
@@ -34,7 +34,7 @@ from controlplane.store.migrate import is_current
 from controlplane.store.queries import Queries
 from controlplane.store.unit import Writer
 
-POLICIES = (documents.router, stages.router, approvals.router)
+POLICIES = (documents.router, stages.router, approvals.router, regret.router)
 
 
 def create_app(

@@ -245,7 +245,6 @@ class Outcome:
     attainment: float | None
     usd: float | None
     requests: float
-    covered_s: float
 
 
 def regrets(candidate: Outcome, other: Outcome, guard: Guard) -> str:

@@ -43,6 +43,10 @@ class Desk:
         app = create_app(url, self.clock, doors=Doors(Everybody(who), limited=False))
         self.client = TestClient(app, raise_server_exceptions=False)
 
+    @staticmethod
+    def everywhere() -> tuple[Grant, ...]:
+        return (Grant(AccessRole.ADMIN),)
+
     def get(self, path: str, **kwargs: Any) -> httpx.Response:
         return self.client.get(f"/api/v1{path}", **kwargs)
 

@@ -92,11 +92,11 @@ def test_four_eyes() -> None:
 @pytest.mark.parametrize(
     ("candidate", "other", "words"),
     [
-        (Outcome(0.97, 10.0, 1e4, 1800), Outcome(0.99, 10.0, 1e4, 1800), "attainment 0.9700 against 0.9900"),
-        (Outcome(0.99, 12.0, 1e4, 1800), Outcome(0.99, 10.0, 1e4, 1800), "cost $12.00 against $10.00: 20.0% more"),
-        (Outcome(0.985, 11.0, 1e4, 1800), Outcome(0.99, 10.0, 1e4, 1800), ""),
-        (Outcome(None, None, 0, 0), Outcome(0.99, 10.0, 1e4, 1800), ""),
-        (Outcome(0.5, 1.0, 1e4, 1800), Outcome(None, 0.0, 0, 0), ""),
+        (Outcome(0.97, 10.0, 1e4), Outcome(0.99, 10.0, 1e4), "attainment 0.9700 against 0.9900"),
+        (Outcome(0.99, 12.0, 1e4), Outcome(0.99, 10.0, 1e4), "cost $12.00 against $10.00: 20.0% more"),
+        (Outcome(0.985, 11.0, 1e4), Outcome(0.99, 10.0, 1e4), ""),
+        (Outcome(None, None, 0), Outcome(0.99, 10.0, 1e4), ""),
+        (Outcome(0.5, 1.0, 1e4), Outcome(None, 0.0, 0), ""),
     ],
 )
 def test_regret_in_numbers(candidate: Outcome, other: Outcome, words: str) -> None:
