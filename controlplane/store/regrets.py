@@ -14,10 +14,12 @@ from controlplane.store.codec import timestamp
 from controlplane.store.engine import transaction
 from controlplane.store.tables import policy_regrets
 
+WHY_NOT = "why_not"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredRegret:
-    """One comparison. `body` is the regret's JSON, or `{"error": why it could not be made}`."""
+    """One comparison. `body` is the regret's JSON, or `{WHY_NOT: why it could not be made}`."""
 
     id: int
     version_id: UUID

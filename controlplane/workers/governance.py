@@ -26,7 +26,7 @@ from controlplane.store.engine import make_engine
 from controlplane.store.governed import ShadowTicks
 from controlplane.store.policies import Policies, StoredPolicy
 from controlplane.store.queries import Queries, TickFilter
-from controlplane.store.regrets import Regrets, StoredRegret
+from controlplane.store.regrets import WHY_NOT, Regrets, StoredRegret
 from controlplane.store.resources import Resources
 from controlplane.store.unit import Request, Writer
 from controlplane.workers.app import app
@@ -107,7 +107,7 @@ class Caretaker:
         for number, guard in _guarded(policy, self.now_s):
             since_s = policy.since(number).at_s
             newest = Regrets(self.writer.engine).newest([policy.versions[number].id])
-            mine = [r for r in newest if r.until_s - guard.over_s >= since_s - 1.0 and "error" not in r.body]
+            mine = [r for r in newest if r.until_s - guard.over_s >= since_s - 1.0 and WHY_NOT not in r.body]
             if not mine or {r.target for r in newest} != {r.target for r in mine}:
                 continue
             reason = verdict([_REGRET.validate_python(r.body) for r in mine], guard)
@@ -191,11 +191,11 @@ def _compared(queries: Queries, policy: StoredPolicy, ask: Ask) -> dict[str, obj
     before = queries.thinned(TickFilter(ask.target, (), ask.since_s - length_s, ask.since_s), MOST_TICKS)
     specs = (version.spec, None if other is None else policy.versions[other].spec)
     if other is None and ticks and ticks[-1].policy_version == str(version.id):
-        return {"error": "no other version and no custom resource decides here: there is nothing to compare it with"}
+        return {WHY_NOT: "no other version and no custom resource decides here: there is nothing to compare it with"}
     try:
         found = regret(ticks, str(version.id), specs, ask.since_s, ask.until_s, before)
     except (ScenarioError, TraceError) as error:
-        return {"error": str(error)}
+        return {WHY_NOT: str(error)}
     made: dict[str, object] = _REGRET.dump_python(found, mode="json")
     return {**made, "against": other}
 

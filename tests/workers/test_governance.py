@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -44,8 +44,7 @@ class Room:
 
     def _create(self) -> StoredPolicy:
         with self.writer.unit(self._request()) as unit:
-            made = Policies.create(unit, "chat", ["default"], spec(), "first")
-        return made
+            return Policies.create(unit, "chat", ["default"], spec(), "first")
 
     def _request(self) -> Request:
         return Request(SYSTEM, "", "r", self.now_s)
@@ -97,8 +96,8 @@ class Room:
 
 
 @pytest.fixture
-def room(database_url: str, recording: PostgresLedger) -> Iterator[Room]:
-    yield Room(database_url, recording)
+def room(database_url: str, recording: PostgresLedger) -> Room:
+    return Room(database_url, recording)
 
 
 def test_a_shadows_regret_is_two_simulations_beside_the_record(room: Room) -> None:
@@ -193,5 +192,5 @@ def test_what_cannot_be_compared_says_why(room: Room) -> None:
     room.record(1, 600.0)
     room.round()
     (kept,) = room.regrets.newest([room.read().versions[1].id])
-    assert "nothing to compare it with" in kept.body["error"]
+    assert "nothing to compare it with" in kept.body["why_not"]
     assert isinstance(kept.version_id, UUID)

@@ -18,7 +18,7 @@ from controlplane.domain.decision import Verdict
 from controlplane.simulation.regret import Regret
 from controlplane.store.governed import ShadowTicks
 from controlplane.store.policies import StoredPolicy
-from controlplane.store.regrets import Regrets, StoredRegret
+from controlplane.store.regrets import WHY_NOT, Regrets, StoredRegret
 
 router = APIRouter(prefix="/api/v1/policies/{policy_id}/versions/{number}", tags=["policies"])
 _REGRET = TypeAdapter(Regret)
@@ -108,7 +108,7 @@ def _seen(policy: StoredPolicy, who: Principal) -> list[str]:
 
 
 def _out(one: StoredRegret) -> RegretOut:
-    error = one.body.get("error")
+    error = one.body.get(WHY_NOT)
     return RegretOut(
         target=one.target,
         since_s=one.since_s,
