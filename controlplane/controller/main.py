@@ -84,7 +84,7 @@ async def run(settings: Settings) -> None:
             governing=governing,
             recall=around.recall,
         )
-        inside = Inside(board, pulse, ports.books, spool)
+        inside = Inside(board, pulse, ports.books, spool, governing)
         serving = serving_all(settings.serving, inside, http, clock, settings.namespaces)
         _log.info("%s waits for the lease", identity)
         try:
