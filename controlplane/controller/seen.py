@@ -32,4 +32,5 @@ class Seen:
 def _view(live: TargetView, one: Candidate) -> TargetView:
     variant_of: Mapping[str, str] = {replica.name: replica.variant for replica in one.replicas}
     samples = [replace(s, variant=variant_of[s.replica]) for s in live.samples if s.replica in variant_of]
-    return TargetView(one.target, one.desired, one.replicas, samples, live.cold_starts, one.surroundings)
+    around = replace(one.surroundings, waiting_requests=live.surroundings.waiting_requests)
+    return TargetView(one.target, one.desired, one.replicas, samples, live.cold_starts, around)

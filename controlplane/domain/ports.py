@@ -121,6 +121,8 @@ class ClusterState:
     """By target key."""
     candidates: tuple[Candidate, ...] = ()
     """Versions of policies that run beside those that decide."""
+    routers: Mapping[str, tuple[Replica, ...]] = field(default_factory=dict)
+    """Pods of the router in front of a target's replicas, by target key; absent where it names none."""
 
 
 class Cluster(Protocol):

@@ -1144,6 +1144,7 @@ export interface components {
             tls?: components["schemas"]["Tls"] | null;
             bearer?: components["schemas"]["SecretKey"] | null;
             prometheus?: components["schemas"]["PrometheusSource"] | null;
+            pool?: components["schemas"]["PoolSource"] | null;
         };
         /**
          * Mode
@@ -1499,6 +1500,26 @@ export interface components {
              * @default false
              */
             takeover: boolean;
+        };
+        /**
+         * PoolSource
+         * @description The router in front of the replicas (an endpoint picker, a frontend): its Pods in the target's namespace, and
+         *     where their metrics page is. Its queue is the only sign of load while there is no replica.
+         */
+        PoolSource: {
+            /** Pod Selector */
+            pod_selector: string;
+            /**
+             * Port
+             * @default 9090
+             */
+            port: number;
+            /**
+             * Path
+             * @default /metrics
+             */
+            path: string;
+            bearer?: components["schemas"]["SecretKey"] | null;
         };
         /**
          * Preference
@@ -2179,6 +2200,8 @@ export interface components {
             templates?: {
                 [key: string]: number;
             };
+            /** Queue S */
+            queue_s?: number | null;
         };
         /**
          * VariantSeries
