@@ -31,7 +31,7 @@ class Stage(StrEnum):
 
 ALLOWED: Mapping[Stage, tuple[Stage, ...]] = {
     Stage.DRAFT: (Stage.SHADOW, Stage.SUPERSEDED),
-    Stage.SHADOW: (Stage.DRAFT, Stage.CANARY, Stage.LIVE, Stage.SUPERSEDED),
+    Stage.SHADOW: (Stage.CANARY, Stage.LIVE, Stage.SUPERSEDED),
     Stage.CANARY: (Stage.SHADOW, Stage.LIVE, Stage.ROLLED_BACK),
     Stage.LIVE: (Stage.ROLLED_BACK, Stage.SUPERSEDED),
     Stage.ROLLED_BACK: (),
