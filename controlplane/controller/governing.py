@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from controlplane.controller.shadows import Shadows
 from controlplane.controller.trials import Trials
-from controlplane.domain.governance import Stage
 from controlplane.domain.governed import Governed, PolicyManifests, ShadowTick, manifests
+from controlplane.domain.policy_life import Stage
 from controlplane.domain.ports import Clock, ClusterState, LedgerUnavailable, PolicySnapshot, PolicySource
 
 READ_EVERY_REAL_S = 2.0

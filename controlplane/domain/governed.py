@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controlplane.domain.decision import Decision, Plan, Tick, Verdict
-from controlplane.domain.governance import Canary, Stage
+from controlplane.domain.policy_life import Canary, Stage
 from controlplane.domain.policy_spec import Json, manifest
 from controlplane.domain.target import Mode, Target, Variant
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from controlplane.domain.decision import Tick
-from controlplane.domain.governance import Guard, Outcome, regrets
+from controlplane.domain.policy_life import Guard, Outcome, regrets
 from controlplane.simulation.comparison import Run, SimulationError, recorded_run
 from controlplane.simulation.replay_window import VERSION, Replayed, replay_window
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, insert, select
 
-from controlplane.domain.governance import Stage
+from controlplane.domain.policy_life import Stage
 from controlplane.store.codec import timestamp
 from controlplane.store.engine import transaction
 from controlplane.store.tables import policy_approvals, policy_versions

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Engine, RowMapping, delete, insert, select
 
 from controlplane.domain.decision import Verdict
-from controlplane.domain.governance import Stage
 from controlplane.domain.governed import Governed, ShadowTick
+from controlplane.domain.policy_life import Stage
 from controlplane.store.codec import timestamp
 from controlplane.store.engine import transaction
 from controlplane.store.policies import Policies, StoredPolicy

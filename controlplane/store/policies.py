@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, literal, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 
-from controlplane.domain.governance import Canary, Guard, Lifecycle, Stage, StageChange
+from controlplane.domain.policy_life import Canary, Guard, Lifecycle, Stage, StageChange
 from controlplane.store.codec import timestamp
 from controlplane.store.engine import transaction
 from controlplane.store.tables import policy_documents, policy_stages, policy_versions, settings

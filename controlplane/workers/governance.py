@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from controlplane.adapters.clock import clock_from_anchor
 from controlplane.domain.access import SYSTEM
-from controlplane.domain.governance import Guard, Stage, StageChange, TransitionRefused
+from controlplane.domain.policy_life import Guard, Stage, StageChange, TransitionRefused
 from controlplane.domain.ports import LedgerUnavailable
 from controlplane.settings import settings_from
 from controlplane.simulation.regret import Regret, regret, verdict

@@ -13,8 +13,8 @@ from controlplane.adapters.kube_assemble import refs_of
 from controlplane.adapters.kube_cluster import STALE_S, KubernetesCluster
 from controlplane.adapters.kube_http import KubeHttp
 from controlplane.crds import inference_autoscaler
-from controlplane.domain.governance import Stage
 from controlplane.domain.governed import Governed, manifests
+from controlplane.domain.policy_life import Stage
 from controlplane.domain.ports import ClusterState, ClusterUnavailable
 from controlplane.domain.target import ScaleTargetRef
 from tests.adapters.api_server import SimulatedApi

@@ -11,9 +11,9 @@ import pytest
 from controlplane.adapters.policy_snapshot import MemoryPolicies, PolicySnapshotFile
 from controlplane.controller.governing import Governing
 from controlplane.domain.decision import Tick
-from controlplane.domain.governance import Canary, Stage
 from controlplane.domain.governed import Governed
 from controlplane.domain.observation import Inventory, Surroundings
+from controlplane.domain.policy_life import Canary, Stage
 from controlplane.domain.ports import Candidate, ClusterState, TargetProblem
 from controlplane.domain.target import Target
 from controlplane.planning import replay_group

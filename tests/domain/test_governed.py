@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlplane.domain.governance import Canary, Stage
 from controlplane.domain.governed import Governed, manifests, pinned, trial_of
 from controlplane.domain.manifest import POLICY_VERSION
+from controlplane.domain.policy_life import Canary, Stage
 from controlplane.domain.policy_spec import targets
 from controlplane.domain.target import Override, OverrideKind, Policy
 from tests.builders import NOW_S, make_target

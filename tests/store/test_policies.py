@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 
 from controlplane.domain.access import SYSTEM
-from controlplane.domain.governance import Canary, Lifecycle, Stage, StageChange, TransitionRefused
+from controlplane.domain.policy_life import Canary, Lifecycle, Stage, StageChange, TransitionRefused
 from controlplane.store.engine import make_engine
 from controlplane.store.policies import NameTaken, Policies, StoredPolicy
 from controlplane.store.unit import Request, VersionMismatch, Writer

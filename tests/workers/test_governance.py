@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from controlplane.domain.access import SYSTEM
-from controlplane.domain.governance import Canary, Guard, Stage
+from controlplane.domain.policy_life import Canary, Guard, Stage
 from controlplane.domain.policy_spec import targets
 from controlplane.domain.target import Target
 from controlplane.store.ledger import PostgresLedger

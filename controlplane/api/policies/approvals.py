@@ -15,7 +15,7 @@ from controlplane.api.principals import Who
 from controlplane.api.problems import MISSING, Conflict, Forbidden, NotFound
 from controlplane.api.writes import Write, Writing, answer, etag
 from controlplane.domain.access import AccessRole
-from controlplane.domain.governance import ALLOWED, DECIDING, ApprovalRefused, Stage, check_approver
+from controlplane.domain.policy_life import ALLOWED, DECIDING, ApprovalRefused, Stage, check_approver
 from controlplane.store.approvals import Approvals, Ruled, StoredApproval
 from controlplane.store.policies import PolicyFilter, StoredPolicy
 

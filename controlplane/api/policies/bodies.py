@@ -12,8 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from controlplane.api.problems import bad_value
-from controlplane.domain.governance import LONGEST_CANARY_S
 from controlplane.domain.manifest import KIND
+from controlplane.domain.policy_life import LONGEST_CANARY_S
 
 YAML = "application/yaml"
 _YAML_TYPES = (YAML, "application/x-yaml", "text/yaml")

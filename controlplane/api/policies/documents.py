@@ -43,7 +43,7 @@ from controlplane.api.principals import Who, demand
 from controlplane.api.problems import MISSING, BadValue, Conflict, NotFound, bad_value
 from controlplane.api.writes import Writing, answer, etag
 from controlplane.domain.access import AccessRole, Principal
-from controlplane.domain.governance import Stage, StageChange
+from controlplane.domain.policy_life import Stage, StageChange
 from controlplane.domain.policy_spec import manifest
 from controlplane.store.policies import NameTaken, Policies, PolicyFilter, StoredPolicy
 from controlplane.store.resources import MirroredPolicy

@@ -12,7 +12,7 @@ from controlplane.api.policies.common import changed, checked, locked, of_api, r
 from controlplane.api.policies.views import PolicyOut
 from controlplane.api.problems import MISSING, Conflict, NotFound, bad_value
 from controlplane.api.writes import Write, Writing
-from controlplane.domain.governance import Canary, Guard, Stage, TransitionRefused
+from controlplane.domain.policy_life import Canary, Guard, Stage, TransitionRefused
 from controlplane.domain.target import Target
 from controlplane.store.approvals import is_approved
 from controlplane.store.policies import Policies, StoredPolicy, approval_required

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from controlplane.api.writes import etag
-from controlplane.domain.governance import Canary, Guard, Stage, StageChange
+from controlplane.domain.policy_life import Canary, Guard, Stage, StageChange
 from controlplane.domain.policy_spec import differences, manifest
 from controlplane.store.policies import StoredPolicy, StoredVersion
 from controlplane.store.resources import MirroredPolicy, MirroredVersion

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controlplane.domain.governance import (
+from controlplane.domain.policy_life import (
     ALLOWED,
     LONGEST_CANARY_S,
     MOST_SHADOWS,
