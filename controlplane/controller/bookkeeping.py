@@ -123,10 +123,7 @@ class Bookkeeping:
         for key, replicas in state.replicas.items():
             for replica in replicas:
                 if replica.name not in self._kept_replicas[key] and _was_cold(replica):
-                    assert replica.ready_at_s is not None
-                    self.ledger.save_cold_start(
-                        key, replica.variant, replica.name, replica.created_at_s, replica.ready_at_s
-                    )
+                    self.ledger.save_cold_start(key, replica)
                     self._kept_replicas[key].add(replica.name)
             self._kept_replicas[key] &= {replica.name for replica in replicas}
 

@@ -267,8 +267,8 @@ class Ledger(Protocol):
         """Mirror targets and their policies; a policy is versioned by its content."""
         ...
 
-    def save_cold_start(self, target: str, variant: str, replica: str, created_at_s: float, ready_at_s: float) -> None:
-        """Keep one measured cold start; the same replica twice is kept once."""
+    def save_cold_start(self, target: str, replica: Replica) -> None:
+        """Keep the measured cold start of a replica that is Ready; the same replica twice is kept once."""
         ...
 
     def cold_starts(self) -> dict[str, dict[str, ColdStart]]:

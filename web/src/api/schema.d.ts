@@ -717,6 +717,8 @@ export interface components {
         /**
          * ColdStart
          * @description Seconds from a replica's creation to Ready, as measured. `samples` 0: `p90_s` is the prior.
+         *
+         *     `stages` are the medians of its parts, as far as the cluster told them.
          */
         ColdStart: {
             /** P50 S */
@@ -725,6 +727,19 @@ export interface components {
             p90_s: number;
             /** Samples */
             samples: number;
+            stages?: components["schemas"]["ColdStartStages"] | null;
+        };
+        /**
+         * ColdStartStages
+         * @description Parts of one replica's cold start, seconds; None: not over yet, or not said.
+         */
+        ColdStartStages: {
+            /** Scheduled S */
+            scheduled_s?: number | null;
+            /** Pulled S */
+            pulled_s?: number | null;
+            /** Loaded S */
+            loaded_s?: number | null;
         };
         /**
          * Conflict
@@ -2250,6 +2265,7 @@ export interface components {
             capacity_rps: number | null;
             /** Cold Start S */
             cold_start_s: number | null;
+            cold_start_stages: components["schemas"]["ColdStartStages"] | null;
         };
         /**
          * Verdict
