@@ -20,7 +20,7 @@ from controlplane.adapters.kube_workloads import discovered, template_of
 from controlplane.domain.discovered import Discovered
 from controlplane.domain.manifest import API_VERSION, KIND, ManifestError, scale_target_refs, target_from_manifest
 from controlplane.domain.observation import Inventory, Replica, Surroundings
-from controlplane.domain.ports import ClusterState, TargetProblem
+from controlplane.domain.ports import Candidate, ClusterState, TargetProblem
 from controlplane.domain.target import ScaleTargetRef, Target, Variant
 
 COUNTED = frozenset({"nodes", "resourceslices", "resourcequotas", "nodepools"})
@@ -68,7 +68,23 @@ def assemble(snapshot: Snapshot, see_around: SeeAround = nothing_around) -> Clus
         inventory=inventory_of(reading, targets),
         routers=routers,
         surroundings={target.key: see_around(target, reading) for target in targets},
+        candidates=_candidates(reading, see_around),
     )
+
+
+def _candidates(reading: Reading, see_around: SeeAround) -> tuple[Candidate, ...]:
+    """Policies' versions that run beside; what is wrong with one of them is no problem of the target's."""
+    found: list[Candidate] = []
+    for manifest in reading.snapshot.candidates:
+        try:
+            target = target_of(manifest, reading.snapshot)
+        except ManifestError:
+            continue
+        scaled, _ = _scaled_of(target, reading)
+        desired = {name: one.scale.replicas for name, one in scaled.items()}
+        replicas = tuple(replica for one in scaled.values() for replica in one.replicas)
+        found.append(Candidate(target, desired, replicas, see_around(target, reading)))
+    return tuple(found)
 
 
 def _scaled_of(target: Target, reading: Reading) -> tuple[dict[str, _Scaled], list[TargetProblem]]:

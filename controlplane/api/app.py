@@ -20,6 +20,7 @@ from controlplane.api.doors import Doors
 from controlplane.api.events import TickFeed
 from controlplane.api.guards import Guards
 from controlplane.api.metrics import render_metrics
+from controlplane.api.policies import approvals, documents, regret, stages
 from controlplane.api.principals import demand, principal_of
 from controlplane.api.problems import add_problem_handlers
 from controlplane.api.routes import router
@@ -32,6 +33,8 @@ from controlplane.store.engine import make_engine
 from controlplane.store.migrate import is_current
 from controlplane.store.queries import Queries
 from controlplane.store.unit import Writer
+
+POLICIES = (documents.router, stages.router, approvals.router, regret.router)
 
 
 def create_app(
@@ -76,7 +79,7 @@ def create_app(
     app.add_middleware(Guards, limited=doors.limited)
     add_problem_handlers(app)
     governance = (overrides.router, freezes.router, catalog.router, prices.router, variants.router, settings.router)
-    for part in (router, *governance, sessions.router, tokens.router, audit.router):
+    for part in (router, *governance, sessions.router, tokens.router, audit.router, *POLICIES):
         app.include_router(part)
     _add_health(app, lambda: is_current(engine))
     _add_metrics(app, queries, clock, doors.public_metrics)

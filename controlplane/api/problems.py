@@ -35,6 +35,14 @@ class Conflict(Exception):
     """What is asked for does not go with how things are."""
 
 
+class GitOpsConflict(Conflict):
+    """A target is a custom resource's: what is wanted is committed there. `commit` is what, ready to be sent."""
+
+    def __init__(self, detail: str, commit: list[dict[str, Any]]) -> None:
+        super().__init__(detail)
+        self.commit = commit
+
+
 class PreconditionMissing(Exception):
     """A write that must name the version that it changes."""
 
@@ -78,6 +86,12 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(Conflict)
     async def conflict(_: Request, error: Conflict) -> JSONResponse:
         return _answer(Problem("about:blank", "Conflict", 409, str(error)))
+
+    @app.exception_handler(GitOpsConflict)
+    async def elsewhere(_: Request, error: GitOpsConflict) -> JSONResponse:
+        problem = asdict(Problem("about:blank", "A custom resource names this target", 409, str(error)))
+        content = {key: value for key, value in problem.items() if value is not None}
+        return JSONResponse({**content, "commit": error.commit}, 409, media_type=MEDIA_TYPE)
 
     _add_write_handlers(app)
 

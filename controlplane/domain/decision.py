@@ -340,3 +340,5 @@ class Tick:
     actuations: tuple[Actuation, ...]
     duration_s: float | None = None
     """Real seconds from the start of the scrape to the end of the actuation."""
+    policy_version: str | None = None
+    """Which version of a policy of the API decided; None: a custom resource did."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, Tick
 from controlplane.domain.directives import DirectiveSet
+from controlplane.domain.governed import Governed, ShadowTick
 from controlplane.domain.observation import Fault, Inventory, Replica, Surroundings
 from controlplane.domain.status import DesiredCount, Notice, TargetStatus
 from controlplane.domain.target import SecretKey, Target, Variant
@@ -95,6 +96,16 @@ class TargetProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version of a policy that does not decide here, as the cluster shows its target; fields as in `ClusterState`."""
+
+    target: Target
+    desired: Mapping[str, int]
+    replicas: tuple[Replica, ...]
+    surroundings: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterState:
     """The cluster as last seen: usable targets, unusable ones, spec.replicas and replicas by target key and variant."""
 
@@ -109,6 +120,8 @@ class ClusterState:
     inventory: Inventory
     surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
     """By target key."""
+    candidates: tuple[Candidate, ...] = ()
+    """Versions of policies that run beside those that decide."""
     routers: Mapping[str, tuple[Replica, ...]] = field(default_factory=dict)
     """Pods of the router in front of a target's replicas, by target key; absent where it names none."""
 
@@ -310,6 +323,35 @@ class DirectiveSnapshot(Protocol):
 
 class SnapshotUnavailable(Exception):
     """The snapshot cannot be written, or read; the message says why."""
+
+
+class PolicySource(Protocol):
+    """Policies of the API, for the controller. Every method may raise LedgerUnavailable."""
+
+    def governed(self) -> tuple[Governed, ...]:
+        """Every version in Shadow, Canary or Live."""
+        ...
+
+    def note_present(self, keys: Sequence[str], now_s: float) -> None:
+        """Which targets are named by somebody now; of the others it is kept since when they are not."""
+        ...
+
+    def append(self, ticks: Sequence[ShadowTick]) -> None:
+        """Keep what versions would have decided."""
+        ...
+
+
+class PolicySnapshot(Protocol):
+    """A local copy of the policies, for a start while the database is away. Raises OSError, or ValueError where what
+    was kept is damaged."""
+
+    def save(self, known: tuple[Governed, ...]) -> None:
+        """Keep them instead of those that were kept before, all or nothing."""
+        ...
+
+    def load(self) -> tuple[Governed, ...] | None:
+        """Those that were kept last; None: none were yet."""
+        ...
 
 
 class LedgerUnavailable(Exception):

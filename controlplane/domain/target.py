@@ -353,6 +353,8 @@ class Target:
     metrics: MetricsSource = field(default_factory=MetricsSource)
     uid: str = ""
     generation: int = 0
+    policy_version: str | None = None
+    """The version of a policy of the API that it is made from; None: it is a custom resource's."""
 
     @property
     def key(self) -> str:

@@ -11,11 +11,15 @@ FIT_EVERY_S = 20.0
 """Real seconds between rounds of fits: at a speed of 30 that is ten minutes of load, in life the fits cost little."""
 EXPIRY_EVERY_S = 30.0
 """Real seconds between looks for what expired: it is the auditor's row that waits, nothing holds longer for it."""
+JUDGE_EVERY_S = 20.0
+"""Real seconds between rounds over the policies: a canary ends, or is taken back, that much late at most."""
 
 
 def make_app(broker_url: str) -> Celery:
     """The application over that broker; results are not kept, since tasks write to the ledger."""
-    made = Celery("tidegate", broker=broker_url, include=["controlplane.workers.tasks"])
+    made = Celery(
+        "tidegate", broker=broker_url, include=["controlplane.workers.tasks", "controlplane.workers.governance"]
+    )
     made.conf.update(
         task_ignore_result=True,
         task_acks_late=True,
@@ -35,6 +39,11 @@ def make_app(broker_url: str) -> Celery:
                 "task": "tidegate.note_expired",
                 "schedule": schedule(EXPIRY_EVERY_S),
                 "options": {"expires": EXPIRY_EVERY_S},
+            },
+            "judge-policies": {
+                "task": "tidegate.judge_policies",
+                "schedule": schedule(JUDGE_EVERY_S),
+                "options": {"expires": JUDGE_EVERY_S},
             },
         },
     )

@@ -100,6 +100,20 @@ shadow_ticks = Table(
     Column("planned_requests_per_s", Float),
     Column("body", JSONB(none_as_null=True), nullable=False),
     Index("ix_shadow_ticks_version_id_target_at", "version_id", "target", "at"),
+    Index("ix_shadow_ticks_at", "at"),
+)
+
+policy_regrets = Table(
+    "policy_regrets",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("version_id", Uuid, ForeignKey("policy_versions.id"), nullable=False),
+    Column("target", String(512), nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("body", JSONB(none_as_null=True), nullable=False, comment="what was recorded, and both simulations"),
+    Index("ix_policy_regrets_version_id_target_made_at", "version_id", "target", "made_at"),
 )
 
 overrides = Table(

@@ -29,6 +29,7 @@ targets = Table(
     Column("name", String(255), nullable=False),
     Column("body", JSONB, nullable=False, comment="the target as the custom resource last said"),
     Column("seen_at", DateTime(timezone=True), nullable=False, comment="when the controller last saw it"),
+    Column("gone_at", DateTime(timezone=True), comment="since when nobody names it; NULL: somebody does"),
 )
 
 policies = Table(
