@@ -55,6 +55,11 @@ class Queries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The engine underneath, for those who read beside it."""
+        return self._engine
+
     def target_rows(self, now_s: float, sparkline_points: int = 60, sparkline_s: float = 3600.0) -> list[TargetRow]:
         """Every target with its newest tick, by key."""
         newest = select(ticks.c.target, ticks.c.body).ext(distinct_on(ticks.c.target))
