@@ -13,7 +13,8 @@ from fastapi.responses import JSONResponse, Response
 
 from controlplane import __version__
 from controlplane.adapters.clock import real_now_s
-from controlplane.api import explain, overrides
+from controlplane.adapters.task_sender import NoTasks
+from controlplane.api import explain, jobs, overrides
 from controlplane.api.access import audit, sessions, tokens
 from controlplane.api.access.authenticate import DatabaseAuthenticator
 from controlplane.api.doors import Doors
@@ -26,7 +27,7 @@ from controlplane.api.routes import router
 from controlplane.api.views import Health, Problem
 from controlplane.api.web import mount_web
 from controlplane.domain.access import AccessRole
-from controlplane.domain.ports import Clock, LedgerUnavailable
+from controlplane.domain.ports import Clock, LedgerUnavailable, Tasks
 from controlplane.store.access import Access
 from controlplane.store.engine import make_engine
 from controlplane.store.migrate import is_current
@@ -40,8 +41,9 @@ def create_app(
     web_dir: Path | None = None,
     doors: Doors = Doors(),
     real_s: Callable[[], float] = real_now_s,
+    tasks: Tasks = NoTasks(),
 ) -> FastAPI:
-    """The API over that database; with `web_dir` it serves the built web UI too."""
+    """The API over that database; with `web_dir` it serves the built web UI too. Work for workers goes to `tasks`."""
     engine = make_engine(database_url)
     queries = Queries(engine)
     feed = TickFeed(queries)
@@ -72,10 +74,11 @@ def create_app(
     state.feed, state.queries, state.clock, state.writer = feed, queries, clock, Writer(engine)
     state.access, state.real_s, state.provider, state.public_url = access, real_s, doors.provider, doors.public_url
     state.authenticator = doors.authenticator or DatabaseAuthenticator(access, doors.provider, real_s)
+    state.tasks = tasks
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(Guards, limited=doors.limited)
     add_problem_handlers(app)
-    for part in (router, explain.router, overrides.router, sessions.router, tokens.router, audit.router):
+    for part in (router, explain.router, overrides.router, jobs.router, sessions.router, tokens.router, audit.router):
         app.include_router(part)
     _add_health(app, lambda: is_current(engine))
     _add_metrics(app, queries, clock, doors.public_metrics)

@@ -74,7 +74,7 @@ def why_not(
     verdict: Annotated[Literal["up", "down"], Query(description="the change that was not made")] = "down",
     before: Annotated[str | None, Query(description="look back from here; unix seconds or RFC 3339")] = None,
 ) -> WhyNot:
-    """Why the last scale-down (or up) that was proposed was not done. 404: none was proposed and left undone of late."""
+    """Why the last scale-down (or up) that was proposed was not done. 404: none was left undone of late."""
     demand(who, AccessRole.VIEWER, namespace)
     queries: Queries = request.app.state.queries
     key, asked, searched = f"{namespace}/{name}", Verdict(verdict), 0

@@ -13,7 +13,7 @@ from controlplane.planning.decision import decide
 from forecasters.types import QuantileForecast
 
 TIGHTER, LOOSER = (0.9, 0.75, 0.5), (1.1, 1.33, 2.0)
-"""Factors on a limit, a price or a load, the smallest step first: a tenth is noise, beyond double is another service."""
+"""Factors on a limit, a price or a load, the smallest first: a tenth is noise, beyond double is another service."""
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 """The forecast's own levels: between them it is a line."""
 

@@ -30,7 +30,7 @@ PLANNER_VERSION = "3"
 
 
 def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOutcome:
-    """Plan the group's targets together, then put each plan before the rules, but for those in `lifted` (see `judge`)."""
+    """Plan the group's targets together, then put each plan before the rules that are not `lifted` (see `judge`)."""
     situations = [situation(one, inputs.now_s) for one in inputs.targets]
     asks = [_ask(at) for at in situations]
     plans = with_headroom(asks, allocate(asks, inputs.inventory), inputs.inventory)

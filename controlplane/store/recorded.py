@@ -13,6 +13,8 @@ from controlplane.store.engine import transaction
 from controlplane.store.queries import Queries, TickFilter
 from controlplane.store.tables import ticks
 
+PIECE_S = 3600.0
+"""Ticks of an hour are read at a time, so that a long window is neither one long statement nor silent."""
 LATER_TICKS = 400
 """Enough for a horizon of an hour and a half at an interval of 15 s; longer ones are thinned."""
 _JUST_AFTER_S = 1e-3
@@ -37,6 +39,15 @@ class Recorded:
         """A target's ticks after one, up to a time, oldest first; at most `LATER_TICKS`."""
         wanted = TickFilter(tick.inputs.target.key, (), tick.at_s + _JUST_AFTER_S, until_s)
         return self._queries.thinned(wanted, LATER_TICKS)
+
+    def window(self, target: str, since_s: float, until_s: float, most: int) -> Iterator[list[Tick]]:
+        """A target's ticks of `[since_s, until_s)`, oldest first, in pieces of an hour; at most about `most`, evenly
+        thinned where there are more."""
+        pieces = max(1, math.ceil((until_s - since_s) / PIECE_S))
+        for place in range(pieces):
+            start_s = since_s + place * PIECE_S
+            wanted = TickFilter(target, (), start_s, min(start_s + PIECE_S, until_s))
+            yield self._queries.thinned(wanted, max(1, math.ceil(most / pieces)))
 
     def newest_first(self, target: str, until_s: float | None, most: int) -> Iterator[Tick]:
         """A target's ticks, newest first, at most so many; read in pages."""

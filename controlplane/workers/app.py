@@ -9,11 +9,13 @@ from celery.schedules import schedule
 
 FIT_EVERY_S = 20.0
 """Real seconds between rounds of fits: at a speed of 30 that is ten minutes of load, in life the fits cost little."""
+SWEEP_EVERY_S = 15.0
+"""Real seconds until a job that the broker did not take, or whose worker died, is sent again."""
 
 
 def make_app(broker_url: str) -> Celery:
     """The application over that broker; results are not kept, since tasks write to the ledger."""
-    made = Celery("tidegate", broker=broker_url, include=["controlplane.workers.tasks"])
+    made = Celery("tidegate", broker=broker_url, include=["controlplane.workers.tasks", "controlplane.workers.jobs"])
     made.conf.update(
         task_ignore_result=True,
         task_acks_late=True,
@@ -28,7 +30,12 @@ def make_app(broker_url: str) -> Celery:
                 "schedule": schedule(FIT_EVERY_S),
                 # A round that nobody took before the next one is due is not worth doing twice.
                 "options": {"expires": FIT_EVERY_S},
-            }
+            },
+            "sweep-jobs": {
+                "task": "tidegate.sweep_jobs",
+                "schedule": schedule(SWEEP_EVERY_S),
+                "options": {"expires": SWEEP_EVERY_S},
+            },
         },
     )
     return made
