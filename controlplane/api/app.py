@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from controlplane import __version__
 from controlplane.adapters.clock import real_now_s
 from controlplane.adapters.task_sender import NoTasks
-from controlplane.api import explain, jobs, overrides
+from controlplane.api import explain, jobs, overrides, reports
 from controlplane.api.access import audit, sessions, tokens
 from controlplane.api.access.authenticate import DatabaseAuthenticator
 from controlplane.api.doors import Doors
@@ -78,7 +78,16 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(Guards, limited=doors.limited)
     add_problem_handlers(app)
-    for part in (router, explain.router, overrides.router, jobs.router, sessions.router, tokens.router, audit.router):
+    for part in (
+        router,
+        explain.router,
+        overrides.router,
+        jobs.router,
+        reports.router,
+        sessions.router,
+        tokens.router,
+        audit.router,
+    ):
         app.include_router(part)
     _add_health(app, lambda: is_current(engine))
     _add_metrics(app, queries, clock, doors.public_metrics)

@@ -77,6 +77,12 @@ class Queries:
             rows.append(TargetRow(target, last.get(target.key), day.get(target.key), line))
         return rows
 
+    def targets(self) -> list[Target]:
+        """Every mirrored target, by key."""
+        with transaction(self._engine) as connection:
+            mirrored = connection.execute(select(targets.c.body).order_by(targets.c.key)).scalars().all()
+        return [TARGET.validate_python(body) for body in mirrored]
+
     def target(self, key: str) -> Target | None:
         """One mirrored target by `namespace/name`; None where there is none."""
         if "\x00" in key:  # PostgreSQL's text holds none, and says so with an error

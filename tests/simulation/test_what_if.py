@@ -44,8 +44,8 @@ def test_a_tighter_slo_costs_more() -> None:
 
 
 def test_a_dear_variant_is_left() -> None:
-    found = ask(Changed(prices={"l40s": 20.0}))
-    assert sum(found.changed.timeline.replicas["l40s"]) < sum(found.unchanged.timeline.replicas["l40s"])
+    found = ask(Changed(prices={"h100": 40.0}))
+    assert sum(found.changed.timeline.replicas["h100"]) < sum(found.unchanged.timeline.replicas["h100"])
 
 
 def test_nothing_becomes_ready_in_a_stock_out() -> None:
