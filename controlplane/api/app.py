@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from controlplane import __version__
 from controlplane.adapters.clock import real_now_s
 from controlplane.adapters.task_sender import NoTasks
-from controlplane.api import explain, jobs, overrides, reports
+from controlplane.api import channels, explain, jobs, overrides, reports
 from controlplane.api.access import audit, sessions, tokens
 from controlplane.api.access.authenticate import DatabaseAuthenticator
 from controlplane.api.doors import Doors
@@ -74,7 +74,7 @@ def create_app(
     state.feed, state.queries, state.clock, state.writer = feed, queries, clock, Writer(engine)
     state.access, state.real_s, state.provider, state.public_url = access, real_s, doors.provider, doors.public_url
     state.authenticator = doors.authenticator or DatabaseAuthenticator(access, doors.provider, real_s)
-    state.tasks = tasks
+    state.tasks, state.notify_local = tasks, doors.notify_local
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(Guards, limited=doors.limited)
     add_problem_handlers(app)
@@ -84,6 +84,7 @@ def create_app(
         overrides.router,
         jobs.router,
         reports.router,
+        channels.router,
         sessions.router,
         tokens.router,
         audit.router,

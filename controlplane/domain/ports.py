@@ -182,6 +182,14 @@ class Notifier(Protocol):
         ...
 
 
+class Messenger(Protocol):
+    """Brings one message to one place."""
+
+    def send(self, url: str, title: str, body: str) -> str | None:
+        """None where it was taken; else why not, in words that hold no secret."""
+        ...
+
+
 class IntentLog(Protocol):
     """The local spool: intent first (fsync), then the PATCH, then the record; drained into the ledger in order."""
 

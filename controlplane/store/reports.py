@@ -81,6 +81,13 @@ class Reports:
             found += _cells(day, split)
         return found
 
+    def spent(self, targets: Sequence[str], since_s: float, until_s: float) -> dict[str, Decimal]:
+        """Dollars by target."""
+        found: dict[str, Decimal] = {}
+        for day in self._days(targets, since_s, until_s):
+            found[day.target] = found.get(day.target, Decimal(0)) + day.cost_usd
+        return found
+
     def _days(self, targets: Sequence[str], since_s: float, until_s: float) -> list[_Day]:
         following = func.lead(ticks.c.at).over(partition_by=ticks.c.target, order_by=(ticks.c.at, ticks.c.sequence))
         gap = func.extract("epoch", func.coalesce(following, timestamp(until_s)) - ticks.c.at)

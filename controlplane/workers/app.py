@@ -15,7 +15,11 @@ SWEEP_EVERY_S = 15.0
 
 def make_app(broker_url: str) -> Celery:
     """The application over that broker; results are not kept, since tasks write to the ledger."""
-    made = Celery("tidegate", broker=broker_url, include=["controlplane.workers.tasks", "controlplane.workers.jobs"])
+    made = Celery(
+        "tidegate",
+        broker=broker_url,
+        include=["controlplane.workers.tasks", "controlplane.workers.jobs", "controlplane.workers.notices"],
+    )
     made.conf.update(
         task_ignore_result=True,
         task_acks_late=True,
@@ -30,6 +34,11 @@ def make_app(broker_url: str) -> Celery:
                 "schedule": schedule(FIT_EVERY_S),
                 # A round that nobody took before the next one is due is not worth doing twice.
                 "options": {"expires": FIT_EVERY_S},
+            },
+            "watch-notices": {
+                "task": "tidegate.watch_notices",
+                "schedule": schedule(SWEEP_EVERY_S),
+                "options": {"expires": SWEEP_EVERY_S},
             },
             "sweep-jobs": {
                 "task": "tidegate.sweep_jobs",

@@ -1,6 +1,9 @@
-"""Who works at a job, and how often somebody began.
+"""Who works at a job and how often somebody began, and when a message is tried again
 
-Both columns can be added to a live table: neither needs a rewrite.
+Revision ID: 0006
+Revises: 0002
+
+The columns can be added to a live table: none needs a rewrite.
 """
 
 from __future__ import annotations
@@ -25,11 +28,18 @@ def upgrade() -> None:
         ),
     )
     op.add_column("jobs", sa.Column("attempts", sa.Integer(), server_default="0", nullable=False))
+    op.add_column(
+        "deliveries",
+        sa.Column(
+            "retry_at", sa.DateTime(timezone=True), nullable=True, comment="real time; NULL: at once, or never again"
+        ),
+    )
     # The sweep looks for what is owed: a message that was sent is not in it.
     op.create_index("ix_deliveries_unsent", "deliveries", ["id"], postgresql_where=sa.text("sent_at IS NULL"))
 
 
 def downgrade() -> None:
     op.drop_index("ix_deliveries_unsent", table_name="deliveries")
+    op.drop_column("deliveries", "retry_at")
     op.drop_column("jobs", "attempts")
     op.drop_column("jobs", "claim")

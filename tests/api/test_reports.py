@@ -78,8 +78,10 @@ def test_the_parts_make_up_the_whole(desk: Desk) -> None:
         rows = desk.rows(by=by)
         total = rows.pop("total")
         for name in ("cost_usd", "gpu_hours", "requests"):
-            assert float(sum(Decimal(str(r[name])) for r in rows.values())) == pytest.approx(float(total[name]), abs=0.02)
-    assert list(desk.rows(by="day"))[0] == "2026-01-05"
+            assert float(sum(Decimal(str(r[name])) for r in rows.values())) == pytest.approx(
+                float(total[name]), abs=0.02
+            )
+    assert next(iter(desk.rows(by="day"))) == "2026-01-05"
 
 
 def test_a_gap_is_not_counted(desk: Desk) -> None:

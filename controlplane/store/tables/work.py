@@ -73,6 +73,7 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("sent_at", DateTime(timezone=True)),
     Column("error", Text),
+    Column("retry_at", DateTime(timezone=True), comment="real time; NULL: at once, or never again"),
     Index("ix_deliveries_channel_id_event_subject_at", "channel_id", "event", "subject", "at"),
     Index("ix_deliveries_unsent", "id", postgresql_where=text("sent_at IS NULL")),
 )
