@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.adapters.apprise_messenger import ChannelRefused, check_channel, masked
 from controlplane.api.principals import Who, demand
-from controlplane.api.problems import MISSING, Conflict, NotFound, bad_value
+from controlplane.api.problems import CHANGING, CONFLICTS, MISSING, Conflict, NotFound, bad_value
 from controlplane.api.writes import Writing, answer, etag
 from controlplane.domain.access import AccessRole
 from controlplane.domain.ports import NotificationEvent, Tasks
@@ -94,7 +94,7 @@ def deliveries(
     return _store(request).deliveries(_found(request, channel_id).id, limit)
 
 
-@router.post("/notification-channels", status_code=201, response_model=ChannelOut)
+@router.post("/notification-channels", status_code=201, response_model=ChannelOut, responses=CONFLICTS)
 def create_channel(body: ChannelIn, request: Request, write: Writing) -> JSONResponse:
     """A new channel."""
     demand(write.who, AccessRole.ADMIN, None)
@@ -108,7 +108,7 @@ def create_channel(body: ChannelIn, request: Request, write: Writing) -> JSONRes
         return answer(unit, 201, view, made.version, f"/api/v1/{resource}")
 
 
-@router.put("/notification-channels/{channel_id}", response_model=ChannelOut, responses=MISSING)
+@router.put("/notification-channels/{channel_id}", response_model=ChannelOut, responses=CHANGING)
 def change_channel(channel_id: UUID, body: ChannelIn, request: Request, write: Writing) -> JSONResponse:
     """Make a channel another one. Its URL is given whole: the masked one is not taken back."""
     demand(write.who, AccessRole.ADMIN, None)
@@ -122,7 +122,7 @@ def change_channel(channel_id: UUID, body: ChannelIn, request: Request, write: W
         return answer(unit, 200, new, after.version)
 
 
-@router.delete("/notification-channels/{channel_id}", response_model=ChannelOut, responses=MISSING)
+@router.delete("/notification-channels/{channel_id}", response_model=ChannelOut, responses=CHANGING)
 def delete_channel(channel_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """Take a channel away, with the messages that it was owed. Answers with what it was."""
     demand(write.who, AccessRole.ADMIN, None)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from controlplane.api.cursors import cursor_of, read_cursor
 from controlplane.api.principals import Who, demand
-from controlplane.api.problems import MISSING, Conflict, NotFound, bad_value
+from controlplane.api.problems import CHANGING, MISSING, Conflict, NotFound, bad_value
 from controlplane.api.ranges import YEAR_10000_S, moment
 from controlplane.api.writes import Writing, answer, etag
 from controlplane.domain.access import AccessRole
@@ -207,7 +207,7 @@ def create_job(body: JobIn, request: Request, write: Writing) -> JSONResponse:
         return answer(unit, 202, view, made.version, f"/api/v1/jobs/{made.id}")
 
 
-@router.delete("/jobs/{job_id}", response_model=JobSummary, responses=MISSING)
+@router.delete("/jobs/{job_id}", response_model=JobSummary, responses=CHANGING)
 def cancel_job(job_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """End a job: a queued one now, a running one within a second or two. It stays in the list."""
     before = _found(request, job_id)

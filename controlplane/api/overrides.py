@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.api.cursors import cursor_of, read_cursor
 from controlplane.api.principals import Who, demand
-from controlplane.api.problems import MISSING, NotFound, bad_value
+from controlplane.api.problems import CHANGING, MISSING, NotFound, bad_value
 from controlplane.api.writes import Writing, answer, etag
 from controlplane.domain.access import AccessRole
 from controlplane.domain.target import Override, OverrideKind, Target
@@ -112,7 +112,7 @@ def create_override(namespace: str, name: str, body: OverrideIn, request: Reques
         return answer(unit, 201, view, made.version, f"/api/v1/{resource}")
 
 
-@router.delete("/overrides/{override_id}", response_model=OverrideOut, responses=MISSING)
+@router.delete("/overrides/{override_id}", response_model=OverrideOut, responses=CHANGING)
 def end_override(override_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """Take an override back now. It stays in the list, ended."""
     before = _found(request, override_id)
