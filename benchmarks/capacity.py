@@ -20,6 +20,7 @@ from controlplane.domain import catalog
 from controlplane.domain.decision import Demand
 from controlplane.domain.observation import LENGTH_LEVELS
 from controlplane.domain.target import Role
+from controlplane.planning.queues import Room
 from controlplane.planning.roofline import kv_transfer_s
 from controlplane.planning.tails import Mix, decode_misses, prefill_misses, whole_misses
 from controlplane.simulation.league.oracle import SchedulePolicy, cheapest, usable, work_s
@@ -96,17 +97,20 @@ def simulated(scenario: Scenario, trace: Trace, rate: float, fleet: dict[str, in
     return 1.0 - play(scenario, constant(trace, rate), policy, WARM_UP_S, started).attainment
 
 
-def modelled(scenario: Scenario, workload: Workload, mix: Mix, demand: Demand, rate: float) -> float:
+def modelled(
+    scenario: Scenario, workload: Workload, mix: Mix, demand: Demand, rate: float, replicas: int = REPLICAS
+) -> float:
     """The same share by the capacity model, at `rate` requests/s a replica."""
-    slo = scenario.targets[0].policy.slo
+    slo, limits = scenario.targets[0].policy.slo, workload.limits
+    room = Room(float(limits.kv_blocks * limits.block_tokens), float(limits.max_num_seqs), replicas)
     match workload.variant.role:
         case Role.PREFILL:
             gpu = catalog.accelerator(workload.variant.accelerator)
             moved_s = kv_transfer_s(catalog.model(scenario.targets[0].model), demand.input_tokens, gpu, gpu)
-            return prefill_misses(workload.cost, mix, rate, slo.ttft_s - moved_s)
+            return prefill_misses(workload.cost, mix, rate, slo.ttft_s - moved_s, replicas)
         case Role.DECODE:
-            return decode_misses(workload.cost, mix, rate, slo)
-    return whole_misses(workload.cost, mix, rate, slo)
+            return decode_misses(workload.cost, mix, rate, slo, room)
+    return whole_misses(workload.cost, mix, rate, slo, room)
 
 
 def cells(scenario: Scenario, trace: Trace, name: str, replicas: int, heard: Callable[[Cell], None]) -> None:
@@ -130,7 +134,7 @@ def cells(scenario: Scenario, trace: Trace, name: str, replicas: int, heard: Cal
                     role=workload.variant.role,
                     utilisation=share,
                     simulated=missed,
-                    modelled=modelled(scenario, workload, mix, demand, rate),
+                    modelled=modelled(scenario, workload, mix, demand, rate, replicas),
                 )
             )
 

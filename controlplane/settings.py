@@ -61,6 +61,15 @@ class Settings:
     spool_dir: Path
     web_dir: Path | None
     serving: ServingSettings = ServingSettings()
+    allow_loopback: bool = False
+    """Whether a pod's page may be on this host: so by default outside a cluster, where KUBECONFIG says the way in."""
+    namespaces: tuple[str, ...] = ()
+    """Namespaces that the controller looks after; empty: the whole cluster."""
+    namespace: str | None = None
+    """The controller's own, where its Lease is; None: as its service account says."""
+    kube_qps: float = 20.0
+    kube_burst: int = 30
+    """Requests to the API server per second, and at once."""
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -68,7 +77,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 
     Raises:
         SettingsError: if `TIDEGATE_DATABASE_URL` is missing or is not a PostgreSQL URL, or if what is to be served
-            is not told in full.
+            is not told in full, or if a switch or a number is none.
     """
     database_url = environment.get("TIDEGATE_DATABASE_URL", "")
     if not database_url.startswith(("postgresql://", "postgresql+psycopg://")):
@@ -84,6 +93,11 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         spool_dir=_path(environment, "TIDEGATE_SPOOL_DIR") or Path(platformdirs.user_state_dir("tidegate")) / "spool",
         web_dir=_path(environment, "TIDEGATE_WEB_DIR"),
         serving=_serving(environment),
+        allow_loopback=_switch(environment, "TIDEGATE_ALLOW_LOOPBACK", default=bool(environment.get("KUBECONFIG"))),
+        namespaces=tuple(n.strip() for n in environment.get("TIDEGATE_NAMESPACES", "").split(",") if n.strip()),
+        namespace=environment.get("TIDEGATE_NAMESPACE") or None,
+        kube_qps=_number(environment, "TIDEGATE_KUBE_QPS", 20.0),
+        kube_burst=max(1, int(_number(environment, "TIDEGATE_KUBE_BURST", 30.0))),
     )
 
 
@@ -155,3 +169,22 @@ def without_password(url: str) -> str:
 def _path(environment: Mapping[str, str], name: str) -> Path | None:
     value = environment.get(name)
     return Path(value).expanduser() if value else None
+
+
+def _switch(environment: Mapping[str, str], name: str, default: bool) -> bool:
+    text = environment.get(name, "").strip().lower()
+    if text not in ("", "0", "1", "false", "true"):
+        raise SettingsError(f"{name} is {text!r}; allowed: 1, 0, true or false")
+    return text in ("1", "true") if text else default
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    """Raises SettingsError unless it is a positive number."""
+    text = environment.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise SettingsError(f"{name} is {text!r}; allowed: a positive number")
+    return number

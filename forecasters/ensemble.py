@@ -14,12 +14,15 @@ from forecasters.online import OnlineForecaster
 from forecasters.quantile_regression import QuantileRegression
 from forecasters.seasonal_naive import SeasonalNaive, SeasonalNaiveWeek
 from forecasters.smoothing import Smoothing
+from forecasters.swing import Rhythm, Swing
 from forecasters.theta import Theta
 from forecasters.track import REGRESSIONS
 from forecasters.types import Series
 
 MEMORIES = (2.0, 4.0, 8.0, 16.0)
 """Of the moving averages, bins: noise asks for a long one, ramps for a short one, and the weights choose."""
+DAMPINGS = (0.6, 0.95)
+"""Of the swings: a turn within minutes asks for a flat line, a long ramp for a straight one."""
 STATISTICAL: tuple[type[PathForecaster], ...] = (Smoothing, Theta, Arima, HoltWinters)
 """Members that come with a fit: without their parameters they are moving averages, which are there already."""
 
@@ -35,7 +38,9 @@ class Ensemble(OnlineForecaster):
     def __init__(self) -> None:
         super().__init__()
         averages = [MovingAverage(memory) for memory in MEMORIES]
-        self._plain: list[PathForecaster] = [LastValue(), Drift(), *averages, SeasonalNaive(), SeasonalNaiveWeek()]
+        swings = [Swing(damping) for damping in DAMPINGS]
+        naive = [LastValue(), Drift(), SeasonalNaive(), SeasonalNaiveWeek()]
+        self._plain: list[PathForecaster] = [*naive, *averages, *swings, Rhythm()]
         self._fitted: dict[str, PathForecaster] = {}
 
     def losses(self, horizon_s: float) -> dict[str, float]:

@@ -12,6 +12,7 @@ from forecasters.moving_average import MovingAverage
 from forecasters.quantile_regression import QuantileRegression
 from forecasters.seasonal_naive import SeasonalNaive, SeasonalNaiveWeek
 from forecasters.smoothing import Smoothing
+from forecasters.swing import Rhythm, Swing
 from forecasters.theta import Theta
 
 KINDS: tuple[type[Forecaster], ...] = (
@@ -20,6 +21,8 @@ KINDS: tuple[type[Forecaster], ...] = (
     SeasonalNaive,
     SeasonalNaiveWeek,
     MovingAverage,
+    Swing,
+    Rhythm,
     Smoothing,
     Theta,
     Arima,

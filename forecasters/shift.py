@@ -40,7 +40,8 @@ def shifts(values: Floats, levels: Floats, scales: Floats, rows: int) -> Shifts:
     before = _back(np.concatenate((np.full(missing, np.nan), levels)), rows, 1)
     scale = _back(np.concatenate((np.full(missing, np.nan), scales)), rows, 1)
     lowest, highest = np.minimum.accumulate(runs, axis=1), np.maximum.accumulate(runs, axis=1)
-    away = np.nan_to_num(np.maximum(lowest - before, before - highest) / scale, nan=0.0)
+    with np.errstate(over="ignore"):  # beyond all numbers is far enough away
+        away = np.nan_to_num(np.maximum(lowest - before, before - highest) / scale, nan=0.0)
     shares = BELIEF * np.clip((away - LEAST_SCALES) / (SURE_SCALES - LEAST_SCALES), 0.0, 1.0)
     best = shares.argmax(axis=1)
     every = np.arange(rows)
@@ -49,7 +50,8 @@ def shifts(values: Floats, levels: Floats, scales: Floats, rows: int) -> Shifts:
     share = shares[every, best]
     old, noise = before[every, best], scale[every, best]
     found = share > 0
-    ratio = np.divide(level, old, out=np.ones(rows), where=found & (old > 0))
+    with np.errstate(over="ignore"):
+        ratio = np.divide(level, old, out=np.ones(rows), where=found & (old > 0))
     grown = np.where(found, noise, 0.0) * np.clip(np.sqrt(ratio), *ROOT_LIMITS)
     return Shifts(share, np.where(found, level, 0.0), grown)
 

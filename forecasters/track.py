@@ -19,7 +19,7 @@ from forecasters.history import Floats, windows
 from forecasters.prior import errors, start
 from forecasters.quantile_learner import QuantileLearner
 from forecasters.shift import RUN_BINS, Shifts, shifts
-from forecasters.trend import Rows, Trend
+from forecasters.trend import RISE, Rows, Trend
 from forecasters.types import DEFAULT_LEVELS
 
 LEARNT_BINS = 480
@@ -50,6 +50,8 @@ class _Said:
     level: float
     scale: float
     root: float
+    way: int
+    """Whether the level was rising (1) or not (0)."""
     centres: Floats
     members: Floats
     """(members, levels)"""
@@ -74,7 +76,8 @@ class Track:
         self._errors = np.full((ERRORS_KEPT, len(self._members)), np.nan)
         self._judged = 0
         self._prior = errors(steps)
-        self._spread = np.zeros((len(self._members), len(DEFAULT_LEVELS)))
+        self._ways = np.zeros(ERRORS_KEPT, dtype=np.int64)
+        self._spread = np.zeros((2, len(self._members), len(DEFAULT_LEVELS)))
         self._losses = np.ones(len(REGRESSIONS) + len(self._members) + 1)
         # The last is that of what was published.
         self._belief_losses = np.array(BELIEF_START)
@@ -142,7 +145,8 @@ class Track:
     def _say(self, rows: Rows, jumps: Shifts, row: int, place: int, centres: Floats) -> _Said:
         level, scale, features = float(rows.level[row]), float(rows.scale[row]), rows.features[row]
         root = float(rows.root[row])
-        spread = self._spread if self._judged else self._begin * scale / root
+        way = int(features[RISE] > 0)
+        spread = self._spread[way] if self._judged else self._begin * scale / root
         learnt = level + scale * self._regressions.quantiles(features)
         members = np.maximum(np.concatenate((learnt, centres[:, None] + root * spread)), 0.0)
         plain = self._weights() @ members
@@ -150,7 +154,7 @@ class Track:
         shifted = self._shifted(float(jumps.level[row]), float(jumps.scale[row]), level, plain) if shift else plain
         published = plain + shift * self._belief() * (shifted - plain) + scale * self._calibration.shift
         published = np.maximum.accumulate(np.maximum(published, 0.0))
-        return _Said(place, features, level, scale, root, centres, members, shift, plain, shifted, published)
+        return _Said(place, features, level, scale, root, way, centres, members, shift, plain, shifted, published)
 
     def _shifted(self, new: float, noise: float, level: float, plain: Floats) -> Floats:
         """Quantiles at a new level. A jump up never lowers what was foreseen anyway, as on a ramp, nor one down
@@ -192,6 +196,7 @@ class Track:
         most = MOST_LOSS * said.scale / said.root
         losses = np.minimum(np.maximum(_LEVELS * misses, (_LEVELS - 1.0) * misses).mean(axis=1), most)
         self._errors[self._judged % ERRORS_KEPT] = (actual - said.centres) / said.root
+        self._ways[self._judged % ERRORS_KEPT] = said.way
         self._judged += 1
         if self._judged == 1:
             self._losses[:] = losses.mean()
@@ -211,8 +216,10 @@ class Track:
 
     def _take_quantiles(self, said: _Said) -> None:
         prior = np.repeat(self._prior[:, None] * said.scale / said.root, len(self._members), axis=1)
-        both = np.concatenate((prior, self._errors[: min(self._judged, ERRORS_KEPT)]))
-        self._spread = column_quantiles(both, DEFAULT_LEVELS)
+        kept = min(self._judged, ERRORS_KEPT)
+        errors, ways = self._errors[:kept], self._ways[:kept]
+        for way in range(2):
+            self._spread[way] = column_quantiles(np.concatenate((prior, errors[ways == way])), DEFAULT_LEVELS)
 
 
 _LEVELS = np.array(DEFAULT_LEVELS)

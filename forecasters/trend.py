@@ -37,6 +37,8 @@ SEASON_LIMITS = (0.5, 2.0)
 MOST = 10.0
 """Features are cut here, in scales: beyond, a spike would own the coefficients."""
 FEATURES = 9
+RISE = 2
+"""The feature whose sign says whether the level rises: errors on the way up tell little of those on the way down."""
 
 
 @dataclass(frozen=True, slots=True)

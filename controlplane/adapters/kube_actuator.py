@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controlplane.adapters.kube_http import Json, KubeError, KubeHttp
-from controlplane.adapters.kube_objects import scale_path
+from controlplane.adapters.kube_http import KubeHttp
+from controlplane.adapters.kube_scale import Scales
+from controlplane.adapters.kube_writer import ReplicaWriter
 from controlplane.domain.decision import Actuation, ActuationResult
-from controlplane.domain.ports import ClusterUnavailable
-from controlplane.domain.target import Target, Variant
-
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-"""A ReplicaSet deletes the pods with the lowest cost first (Kubernetes 1.22 and later); no annotation counts as 0."""
+from controlplane.domain.target import ScaleTargetRef, Target, Variant
 
 
 class KubernetesActuator:
     """`Actuator` over an API server. Nothing is retried here: the next tick decides afresh."""
 
     def __init__(self, http: KubeHttp) -> None:
-        self._http = http
+        self._replicas = ReplicaWriter(http, Scales(http))
 
     async def apply(
         self,
@@ -32,32 +28,13 @@ class KubernetesActuator:
         idlest_first: Sequence[str] = (),
     ) -> Actuation:
         """PATCH the scale of `variant`; see `Actuator`."""
-        body: Json = {"spec": {"replicas": replicas_to}}
-        if resource_version is not None:
-            body["metadata"] = {"resourceVersion": resource_version}
-        try:
-            unmarked = await self._mark(target.namespace, idlest_first)
-            await self._http.merge_patch(scale_path(target.namespace, variant.ref), body)
-        except KubeError as error:
-            result = ActuationResult.CONFLICT if error.status == 409 else ActuationResult.FAILED
-            return Actuation(variant.name, replicas_from, replicas_to, result, str(error))
-        except ClusterUnavailable as error:
-            return Actuation(variant.name, replicas_from, replicas_to, ActuationResult.FAILED, str(error))
-        return Actuation(variant.name, replicas_from, replicas_to, ActuationResult.APPLIED, unmarked)
+        return await self._replicas.apply(
+            target.namespace, variant, replicas_from, replicas_to, resource_version, idlest_first
+        )
 
-    async def _mark(self, namespace: str, pods: Sequence[str]) -> str:
-        """Mark pods to be deleted first, in order; returns what could not be marked, in words."""
-        marks = [self._mark_one(namespace, pod, rank - len(pods)) for rank, pod in enumerate(pods)]
-        refused = [word for word in await asyncio.gather(*marks) if word]
-        return f"not marked to go first: {', '.join(refused)}" if refused else ""
-
-    async def _mark_one(self, namespace: str, pod: str, cost: int) -> str:
-        body: Json = {"metadata": {"annotations": {DELETION_COST: str(cost)}}}
-        try:
-            await self._http.merge_patch(f"/api/v1/namespaces/{namespace}/pods/{pod}", body)
-        except KubeError as error:
-            return f"{pod} ({error.reason})"
-        return ""
+    def last_applied(self, namespace: str, ref: ScaleTargetRef) -> int | None:
+        """The count that we set an object to last; None where we never did."""
+        return self._replicas.last_applied(namespace, ref)
 
 
 @dataclass(frozen=True, slots=True)

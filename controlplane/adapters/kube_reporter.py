@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from controlplane.adapters.event_correlator import EventCorrelator, Occurrence
 from controlplane.adapters.kube_http import FIELD_MANAGER, Json, KubeError, KubeHttp
+from controlplane.adapters.kube_limits import Priority
 from controlplane.adapters.kube_status import rfc3339, status_from_json, status_json
 from controlplane.domain.manifest import API_VERSION, KIND
 from controlplane.domain.ports import ClusterUnavailable, Resource
@@ -69,7 +70,10 @@ class KubernetesReporter:
     async def _put_status(self, resource: Resource, body: Json) -> None:
         """The one way in which a status is written."""
         path = f"{_path(resource.namespace, resource.name)}/status"
-        await self._http.merge_patch(path, {"status": body})
+        metadata = {"name": resource.name, "namespace": resource.namespace}
+        head = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata}
+        said = {key: value for key, value in body.items() if value is not None}
+        await self._http.apply(path, {**head, "status": said}, Priority.STATUS)
 
     async def _count(self, resource: Resource, found: Occurrence) -> bool:
         """Count the Event up; False where it is gone."""

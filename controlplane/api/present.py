@@ -101,6 +101,7 @@ def _variant_status(variant: Variant, tick: Tick | None) -> VariantStatus:
         pending=seen.pending if seen else None,
         capacity_rps=rates.get(variant.name),
         cold_start_s=start.p90_s if start else None,
+        cold_start_stages=start.stages if start else None,
     )
 
 

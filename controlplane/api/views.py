@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controlplane.domain.decision import Tick, Verdict
+from controlplane.domain.observation import ColdStartStages
 from controlplane.domain.target import CapacityType, Mode, Role, Slo
 
 
@@ -27,6 +28,8 @@ class VariantStatus:
     capacity_rps: float | None
     """Requests/s that one replica sustains within the SLO, as the newest plan sees it."""
     cold_start_s: float | None
+    cold_start_stages: ColdStartStages | None
+    """Medians of its parts: to a node, to the container's start, to Ready."""
 
 
 @dataclass(frozen=True, slots=True)

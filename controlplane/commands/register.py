@@ -19,6 +19,16 @@ def register(app: typer.Typer) -> None:
     imports.command("hpa")(_import_hpa)
     imports.command("scaledobject")(_import_scaled_object)
     app.add_typer(imports, name="import")
+    app.command()(dialects)
+
+
+def dialects(
+    into: Annotated[Path | None, typer.Option(help="Renew the tables in this Markdown file instead.")] = None,
+) -> None:
+    """Which metrics are read of which engine, as Markdown: docs/metrics-sources.md has these tables."""
+    from controlplane.commands.dialects import run_dialects
+
+    run_dialects(into)
 
 
 def fit(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from controlplane.controller.bookkeeping import Bookkeeping
 from controlplane.controller.pulse import Pulse
 from controlplane.controller.teller import Teller
 from controlplane.domain.decision import Actuation, ActuationResult, Decision, Tick, Validation, Verdict
+from controlplane.domain.observation import ManualScale
 from controlplane.domain.ports import (
     Actuator,
     Clock,
@@ -32,6 +34,12 @@ from controlplane.planning.stepper import GroupStepper, Step, TargetView
 SHORTEST_TICK_REAL_S = 1.0
 """Real seconds from tick to tick at least: a fast clock must not turn the loop into a storm of requests."""
 
+LAST_TICK_REAL_S = 1.0
+"""Real seconds that a tick under way may still take when the controller is stopped: its patches are tens of ms each,
+and the lease is to be free within two seconds."""
+STANDBY_REAL_S = 5.0
+"""Real seconds between looks of one that waits to lead at what an earlier term of its own left in the spool."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -48,6 +56,8 @@ class Ports:
     real_s: Callable[[], float]
     teller: Teller
     pulse: Pulse
+    recall: Callable[[str, Sequence[ManualScale]], None] = lambda _key, _manual: None
+    """Is told, before the first tick of a leadership, which counts people had set by hand."""
 
 
 @dataclass(slots=True)
@@ -56,19 +66,45 @@ class Controller:
 
     ports: Ports
     steppers: dict[str, GroupStepper] = field(default_factory=dict)
+    _stopping: bool = False
 
     async def run(self, leading: asyncio.Event) -> None:
-        """Tick while we lead, until cancelled."""
-        pulse = self.ports.pulse
+        """Tick while we lead, until cancelled; a tick under way is finished, or what it did is recorded."""
         while True:
-            pulse.waits()
-            await leading.wait()
+            if not leading.is_set():
+                await self._stand_by(leading)
             began_s = self.ports.real_s()
-            pulse.turns(began_s)
-            interval_s = await self._guarded_tick()
+            self.ports.pulse.turns(began_s)
+            tick = asyncio.create_task(self._guarded_tick())
+            try:
+                interval_s = await asyncio.shield(tick)
+            except asyncio.CancelledError:
+                await self._let_finish(tick)
+                raise
             spent_s = self.ports.real_s() - began_s
             wait_s = max(interval_s / self.ports.clock.speed, SHORTEST_TICK_REAL_S) - spent_s
             await asyncio.sleep(max(0.0, wait_s))
+
+    async def _stand_by(self, leading: asyncio.Event) -> None:
+        """Wait to lead; what another has done since is taken up from the ledger, not from our own memory."""
+        self.ports.pulse.waits()
+        while not leading.is_set():
+            if self.ports.spool.pending():
+                await self.ports.books.after(self.ports.spool)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STANDBY_REAL_S):
+                    await leading.wait()
+        self.steppers.clear()
+        self.ports.books.forget()
+        for key, manual in (await self.ports.books.people()).items():
+            self.ports.recall(key, manual)
+
+    async def _let_finish(self, tick: asyncio.Task[float]) -> None:
+        """Begin no more patches; wait for those under way, and not for long."""
+        self._stopping = True
+        await asyncio.wait({tick}, timeout=LAST_TICK_REAL_S)
+        tick.cancel()
+        await asyncio.gather(tick, return_exceptions=True)
 
     async def _guarded_tick(self) -> float:
         """One tick whose failure is logged and never ends the loop; returns seconds of the clock to the next one."""
@@ -107,7 +143,7 @@ class Controller:
         intended = _ticks(group, step)
         kept = self._intend([tick for tick in intended if _moves(tick)])
         by_key = {view.target.key: view for view in views}
-        done = [await self._carry_out(tick, by_key[tick.inputs.target.key], state, kept) for tick in intended]
+        done = await self._carry_out_all(intended, by_key, state, kept)
         for tick in done:
             self._stepper(group).settle(tick.inputs.target.key, tick.actuations)
         took_s = ports.real_s() - began_s
@@ -137,6 +173,23 @@ class Controller:
         except SpoolUnavailable as error:
             _log.error("ticks are kept in memory alone until the ledger has them: %s", error)
 
+    async def _carry_out_all(
+        self, intended: Sequence[Tick], seen: Mapping[str, TargetView], state: ClusterState, kept: bool
+    ) -> list[Tick]:
+        done: list[Tick] = []
+        try:
+            for tick in intended:
+                done.append(await self._carry_out(tick, seen[tick.inputs.target.key], state, kept))
+        except asyncio.CancelledError:
+            under_way, *untouched = intended[len(done) :]
+            left = [
+                _unsent(tick, ActuationResult.REFUSED, "the controller was stopped before it") for tick in untouched
+            ]
+            unsure = _unsent(under_way, ActuationResult.UNKNOWN, "the controller was stopped while it was under way")
+            self._record([*done, unsure, *left])
+            raise
+        return done
+
     async def _carry_out(self, tick: Tick, seen: TargetView, state: ClusterState, kept: bool) -> Tick:
         """Validate a down, then patch what changed; in Shadow nothing is touched."""
         target, decision = tick.inputs.target, tick.decision
@@ -151,7 +204,10 @@ class Controller:
             before, after = decision.current[variant.name], decision.desired[variant.name]
             if before == after:
                 continue
-            if refusal and after < before:
+            if self._stopping:
+                words = "the controller is being stopped"
+                actuations.append(Actuation(variant.name, before, after, ActuationResult.REFUSED, words))
+            elif refusal and after < before:
                 actuations.append(Actuation(variant.name, before, after, ActuationResult.REFUSED, refusal))
             else:
                 actuations.append(await self._patch(target, variant, before, after, seen, state))
@@ -221,6 +277,15 @@ def _refusal(validation: Validation | None, kept: bool) -> str:
     if not kept:
         return "the intent could not be kept"
     return "" if validation is None or validation.allowed else validation.reason
+
+
+def _unsent(tick: Tick, result: ActuationResult, why: str) -> Tick:
+    """The tick with that result for each count that it would have changed; in Shadow it would have changed none."""
+    decision = tick.decision
+    if tick.inputs.target.policy.mode is not Mode.LIVE:
+        return tick
+    moved = [(name, decision.current.get(name, to), to) for name, to in decision.desired.items()]
+    return replace(tick, actuations=tuple(Actuation(n, a, b, result, why) for n, a, b in moved if a != b))
 
 
 def _moves(tick: Tick) -> bool:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import AsyncExitStack
+from uuid import uuid4
 
-from controlplane.adapters.clock import clock_from_anchor, monotonic_s, real_now_s
+from controlplane.adapters.clock import clock_from_anchor, monotonic_s
 from controlplane.adapters.http_scraper import HttpScraper
 from controlplane.adapters.kube_actuator import KubernetesActuator
+from controlplane.adapters.kube_around import Around
 from controlplane.adapters.kube_cluster import KubernetesCluster
 from controlplane.adapters.kube_http import KubeHttp
-from controlplane.adapters.kube_lease import Lease
+from controlplane.adapters.kube_lease import Lease, own_namespace
+from controlplane.adapters.kube_limits import Limiter
 from controlplane.adapters.kube_reporter import KubernetesReporter
+from controlplane.adapters.kube_secrets import KubernetesSecrets
+from controlplane.adapters.prometheus_history import PrometheusHistory
+from controlplane.adapters.prometheus_source import PrometheusScraper
+from controlplane.adapters.scrapers import ScraperBySource
 from controlplane.adapters.spool import FileSpool
 from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping
@@ -23,8 +31,6 @@ from controlplane.controller.serving import serving_all
 from controlplane.controller.teller import Teller
 from controlplane.settings import Settings
 from controlplane.store.ledger import PostgresLedger
-
-LEASE_NAMESPACE = "default"
 
 _log = logging.getLogger(__name__)
 
@@ -41,23 +47,37 @@ async def run(settings: Settings) -> None:
     ledger = PostgresLedger(settings.database_url)
     spool = FileSpool(settings.spool_dir)
     board, pulse = Board(clock), Pulse()
-    async with KubeHttp(settings.kubeconfig) as http, HttpScraper(clock) as scraper:
+    # Two on one host have one hostname; both would take the lease for their own.
+    identity = f"{socket.gethostname()}_{uuid4().hex[:8]}"
+    async with AsyncExitStack() as stack:
+        limiter = Limiter(settings.kube_qps, settings.kube_burst)
+        http = await stack.enter_async_context(KubeHttp(settings.kubeconfig, limiter))
+        lease = Lease(http, own_namespace(settings.namespace), identity)
+        http.fence = lease.valid
+        actuator = KubernetesActuator(http)
+        around = Around(clock.now_s, actuator.last_applied)
+        cluster = await stack.enter_async_context(KubernetesCluster(http, settings.namespaces, around.of))
+        secrets = KubernetesSecrets(http, monotonic_s)
+        pods = await stack.enter_async_context(
+            HttpScraper(clock, secrets=secrets, allow_loopback=settings.allow_loopback)
+        )
         ports = Ports(
             clock=clock,
-            cluster=KubernetesCluster(http),
-            scraper=scraper,
-            actuator=KubernetesActuator(http),
+            cluster=cluster,
+            scraper=ScraperBySource(pods, PrometheusScraper(clock, secrets)),
+            actuator=actuator,
             spool=spool,
-            books=Bookkeeping(ledger, clock, monotonic_s),
+            books=Bookkeeping(ledger, clock, monotonic_s, past=PrometheusHistory(secrets)),
             real_s=monotonic_s,
             teller=Teller(KubernetesReporter(http, clock.now_s), board, clock, monotonic_s),
             pulse=pulse,
+            recall=around.recall,
         )
         inside = Inside(board, pulse, ports.books, spool)
-        lease = Lease(http, LEASE_NAMESPACE, socket.gethostname(), real_now_s)
-        _log.info("waiting for the lease")
+        serving = serving_all(settings.serving, inside, http, clock, settings.namespaces)
+        _log.info("%s waits for the lease", identity)
         try:
-            async with serving_all(settings.serving, inside, http, clock), asyncio.TaskGroup() as group:
+            async with serving, asyncio.TaskGroup() as group:
                 # If either fails the other is cancelled, and the process ends with a word: no silent half of it goes
                 # on.
                 group.create_task(lease.hold())

@@ -61,6 +61,11 @@ class FaultKind(StrEnum):
     NEGATIVE = "Negative"
     STALE = "Stale"
     RESET = "Reset"
+    DUPLICATE = "Duplicate"
+    NOT_AUTHORISED = "NotAuthorised"
+    SECRET = "Secret"
+    UNTRUSTED = "Untrusted"
+    REFUSED = "Refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,10 @@ class Sample:
     prompt_tokens: Histogram | None = None
     generation_tokens: Histogram | None = None
     iteration_tokens: Histogram | None = None
+    uncached_prompt_tokens: Histogram | None = None
+    """Prompt tokens of a request that the prefix cache did not have."""
+    engine: str = ""
+    """Which engine's page it was."""
     faults: tuple[Fault, ...] = ()
 
 
@@ -167,6 +176,8 @@ class VariantObservation:
     """Why the failed ones fail, in the cluster's word: CrashLoopBackOff, ImagePullBackOff..."""
     templates: Mapping[str, int] = field(default_factory=dict)
     """Ready replicas by what they were made from (see `Replica.template`); those not known are left out."""
+    queue_s: float | None = None
+    """Mean time in the engines' queues before a request was first scheduled, seconds."""
 
 
 LENGTH_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)

@@ -10,7 +10,7 @@ from typing import Protocol
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, Tick
 from controlplane.domain.observation import Fault, Inventory, Replica, Surroundings
 from controlplane.domain.status import DesiredCount, Notice, TargetStatus
-from controlplane.domain.target import Target, Variant
+from controlplane.domain.target import SecretKey, Target, Variant
 from forecasters.types import Series
 
 
@@ -50,6 +50,38 @@ class Scraper(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """Reads Secrets by key. The real one keeps them for a minute."""
+
+    async def value(self, namespace: str, key: SecretKey) -> bytes:
+        """The bytes under one key.
+
+        Raises:
+            SecretUnavailable: if they cannot be had.
+        """
+        ...
+
+
+class SecretUnavailable(Exception):
+    """A Secret is not there, has no such key, or may not be read; the message says which, and holds nothing of it."""
+
+
+class HistorySource(Protocol):
+    """Knows a target's load of the time before anybody asked: for forecasters that start with no history."""
+
+    async def load_history(self, target: Target, from_s: float, to_s: float) -> Mapping[str, Series]:
+        """The load in 60 s bins by quantity, as `Ledger.load_history`; empty where nothing is known.
+
+        Raises:
+            HistoryUnavailable: if it cannot be asked now.
+        """
+        ...
+
+
+class HistoryUnavailable(Exception):
+    """The source of history does not answer; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetProblem:
     """A custom resource that cannot be used, and why, naming the field."""
@@ -73,10 +105,12 @@ class ClusterState:
     replicas: Mapping[str, tuple[Replica, ...]]
     """Replicas by target key."""
     resource_versions: Mapping[str, Mapping[str, str]]
-    """resourceVersion of each variant's scale by target key, then variant name: the precondition of the PATCH."""
+    """resourceVersion of each variant's scale by target key, then variant name: what the decision is made on."""
     inventory: Inventory
     surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
     """By target key."""
+    routers: Mapping[str, tuple[Replica, ...]] = field(default_factory=dict)
+    """Pods of the router in front of a target's replicas, by target key; absent where it names none."""
 
 
 class Cluster(Protocol):
@@ -96,7 +130,7 @@ class ClusterUnavailable(Exception):
 
 
 class Actuator(Protocol):
-    """Changes replica counts. One PATCH per variant; a conflict is an answer, not a retry."""
+    """Changes replica counts, each only while what was decided on still holds; a conflict is an answer, not a retry."""
 
     async def apply(
         self,
@@ -107,7 +141,10 @@ class Actuator(Protocol):
         resource_version: str | None,
         idlest_first: Sequence[str] = (),
     ) -> Actuation:
-        """PATCH the scale of `variant`. On the way down the replicas `idlest_first` are marked to be deleted first."""
+        """PATCH the scale of `variant` where it still has `replicas_from`; `resource_version` is its own at that count.
+
+        On the way down the replicas `idlest_first` are marked to be deleted first.
+        """
         ...
 
 
@@ -254,8 +291,8 @@ class Ledger(Protocol):
         """Mirror targets and their policies; a policy is versioned by its content."""
         ...
 
-    def save_cold_start(self, target: str, variant: str, replica: str, created_at_s: float, ready_at_s: float) -> None:
-        """Keep one measured cold start; the same replica twice is kept once."""
+    def save_cold_start(self, target: str, replica: Replica) -> None:
+        """Keep the measured cold start of a replica that is Ready; the same replica twice is kept once."""
         ...
 
     def cold_starts(self) -> dict[str, dict[str, ColdStart]]:

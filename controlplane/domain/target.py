@@ -268,6 +268,17 @@ class PrometheusSource:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolSource:
+    """The router in front of the replicas (an endpoint picker, a frontend): its Pods in the target's namespace, and
+    where their metrics page is. Its queue is the only sign of load while there is no replica."""
+
+    pod_selector: str
+    port: int = 9090
+    path: str = "/metrics"
+    bearer: SecretKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSource:
     """Where a replica's metrics page is. `port` None: the container port named `metrics` or `http`, else 8000.
 
@@ -279,6 +290,7 @@ class MetricsSource:
     tls: Tls | None = None
     bearer: SecretKey | None = None
     prometheus: PrometheusSource | None = None
+    pool: PoolSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from controlplane.observing.observe import observe
 from controlplane.observing.pages import read_page
+from controlplane.observing.pool_pages import PoolSample, read_pool_page
 from controlplane.observing.window import SampleWindow
 
-__all__ = ["SampleWindow", "observe", "read_page"]
+__all__ = ["PoolSample", "SampleWindow", "observe", "read_page", "read_pool_page"]

@@ -164,6 +164,7 @@ def _variant(
         unschedulable=sum(not has_node(r) for r in pending),
         failing=next((r.reason for r in phases[ReplicaPhase.FAILED] if r.reason), ""),
         templates=dict(sorted(Counter(r.template for r in phases[ReplicaPhase.READY] if r.template).items())),
+        queue_s=mean(total(d.queue_s for d in rates)),
     )
 
 

@@ -1,55 +1,83 @@
-"""Lines of the text exposition format -> the few series that are read. The rest of a page, nine tenths of it, is not
-parsed: thirty pages of 60 kB are to be read within a fraction of a second, at every step.
+"""Lines of the text exposition format (Prometheus 0.0.4 and OpenMetrics) -> heads and values, as bytes.
 
-TYPE lines are not needed, since each series is known by its full name: pages without them are read as well.
+A head is a series' name with its labels. From one scrape to the next values change and heads do not, so all that can be
+known from heads is worked out once (`layout`), and a scrape only splits its lines: nine tenths of the time of a parser
+that takes every line apart is saved. TYPE and HELP lines are not needed, since each series is known by its full name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Iterator, Sequence
+
+_NAME = rb"[a-zA-Z_:][a-zA-Z0-9_:]*"
+# Possessive (++, *+): a page that is no page is refused in one pass, whatever it holds.
+_QUOTED = rb'"(?:[^"\\]++|\\.)*+"'
+_LABELS = rb"\{(?:[^\"{}]++|" + _QUOTED + rb")*+\}"
+_HEAD = re.compile(rb"(" + _NAME + rb")(" + _LABELS + rb")?")
+_LABEL = re.compile(rb"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*\"((?:[^\"\\]++|\\.)*+)\"\s*(?:,|$)")
+_STAMP = rb"(?:[ \t]+[-+0-9.eE]+)?"
+_EXEMPLAR = rb"(?:[ \t]+#.*)?"
+_SERIES = re.compile(
+    rb"[ \t]*(" + _NAME + rb")(?:[ \t]*(" + _LABELS + rb")[ \t]*|[ \t]+)([^\s#]+)" + _STAMP + _EXEMPLAR + rb"[ \t\r]*"
+)
+_ESCAPES = {b"\\n": b"\n", b'\\"': b'"', b"\\\\": b"\\"}
+_BOM = b"\xef\xbb\xbf"
 
 
-def series(text: str, names: Collection[str]) -> Iterator[tuple[str, str, float]]:
-    """Name, labels as they are written (empty: none) and value of every series whose name is in `names`.
+class NotAPage(ValueError):
+    """The bytes are no metrics page; the message says which line is not."""
+
+
+def heads_and_values(body: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Every series' head and value, where each line is `head value` and nothing more; no line is looked into."""
+    pairs = [line.rpartition(b" ") for line in body.removeprefix(_BOM).split(b"\n") if line and line[0] != 35]
+    heads, _, values = zip(*pairs, strict=True) if pairs else ((), (), ())
+    return heads, values
+
+
+def careful_heads_and_values(body: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """As `heads_and_values`, for pages with time stamps, exemplars, tabs, carriage returns or odd blanks.
 
     Raises:
-        ValueError: at a line that no metrics page has, or a value that is no number.
+        NotAPage: at a line that is neither a comment nor a series.
     """
-    for line in text.split("\n"):
-        if not line or line[0] == "#":
+    pairs = list(_series(body.removeprefix(_BOM).split(b"\n")))
+    heads, values = zip(*pairs, strict=True) if pairs else ((), ())
+    return heads, values
+
+
+def _series(lines: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith(b"#"):
             continue
-        brace = line.find("{")
-        name = line[:brace] if brace >= 0 else line.partition(" ")[0]
-        if name not in names:
-            if brace < 0 and " " not in line and line.strip():
-                raise ValueError(f"not a metrics page: {line[:80]!r}")
-            continue
-        if brace < 0:
-            yield name, "", _number(line[len(name) :])
-        else:
-            line = line.partition(" # ")[0]  # an exemplar has labels of its own
-            end = line.rfind("}")
-            yield name, line[brace + 1 : end], _number(line[end + 1 :])
+        found = _SERIES.fullmatch(line)
+        if found is None:
+            raise NotAPage(f"line {number} is no series: {line[:80].decode('utf-8', 'replace')!r}")
+        name, labels, value = found.groups()
+        yield name + (labels or b""), value
 
 
-def label(labels: str, name: str) -> str | None:
-    """The value of one label whose values hold no quotes; None where it is absent."""
-    start = -1
-    while (start := labels.find(f'{name}="', start + 1)) >= 0:
-        if start == 0 or labels[start - 1] in ", ":
-            start += len(name) + 2
-            return labels[start : labels.index('"', start)]
-    return None
+def name_and_labels(head: bytes) -> tuple[bytes, bytes] | None:
+    """A head's name and what is between its braces; None where it is more or less than a head."""
+    found = _HEAD.fullmatch(head)
+    return None if found is None else (found[1], (found[2] or b"{}")[1:-1])
 
 
-def labels_of(labels: str, names: Collection[str]) -> Mapping[str, str]:
-    """Those labels that are there."""
-    return {name: value for name in names if (value := label(labels, name)) is not None}
+def labels_of(text: bytes) -> dict[str, str] | None:
+    """Labels by name, escapes undone; None where that is not what they are, or one comes twice."""
+    labels: dict[str, str] = {}
+    place = 0
+    while place < len(text) and text[place:].strip():
+        found = _LABEL.match(text, place)
+        if found is None or (name := found[1].decode()) in labels:
+            return None
+        labels[name] = _unescaped(found[2]).decode("utf-8", "replace")
+        place = found.end()
+    return labels
 
 
-def _number(text: str) -> float:
-    """The value; a time stamp may follow it."""
-    words = text.split()
-    if not words:
-        raise ValueError("a series has no value")
-    return float(words[0])
+def _unescaped(value: bytes) -> bytes:
+    if b"\\" not in value:
+        return value
+    return re.sub(rb"\\.", lambda found: _ESCAPES.get(found[0], found[0]), value, flags=re.DOTALL)

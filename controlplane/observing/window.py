@@ -33,6 +33,8 @@ class SampleWindow:
             before = kept.setdefault(sample.replica, [])
             if before and _was_reset(before[-1], sample):
                 before.clear()
+            if before and before[-1].at_s == sample.at_s:
+                before.pop()  # the same scrape, seen again: where a Prometheus scrapes less often than is asked of it
             before.append(sample)
         trimmed = {replica: _trim(samples, now_s - MIX_WINDOW_S) for replica, samples in kept.items()}
         return SampleWindow({replica: samples for replica, samples in trimmed.items() if samples})
@@ -95,6 +97,7 @@ class Delta:
     prompt_lengths: Histogram | None
     output_lengths: Histogram | None
     iterations: Histogram | None
+    queue_s: Histogram | None
 
     @property
     def arrivals(self) -> float | None:
@@ -167,7 +170,16 @@ _COUNTERS = (
 )
 
 
-_HISTOGRAMS = ("ttft_s", "tpot_s", "itl_s", "e2e_s", "prompt_tokens", "generation_tokens", "iteration_tokens")
+_HISTOGRAMS = (
+    "ttft_s",
+    "tpot_s",
+    "itl_s",
+    "e2e_s",
+    "queue_time_s",
+    "prompt_tokens",
+    "generation_tokens",
+    "iteration_tokens",
+)
 
 
 def _was_reset(base: Sample, newest: Sample) -> bool:
@@ -204,12 +216,14 @@ def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
         ),
         preemptions=_less(newest.preemptions_total, base.preemptions_total),
         ttft_s=ttft,
-        tpot_s=tpot,
+        # SGLang, Dynamo and old vLLM tell the time of each token alone, which is the next best.
+        tpot_s=itl if newest.tpot_s is None else tpot,
         itl_s=itl,
         e2e_s=_grown(newest.e2e_s, base.e2e_s),
         prompt_lengths=prompts,
         output_lengths=outputs,
         iterations=_grown(newest.iteration_tokens, base.iteration_tokens),
+        queue_s=_grown(newest.queue_time_s, base.queue_time_s),
     )
 
 

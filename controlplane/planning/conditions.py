@@ -7,13 +7,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from controlplane.domain.decision import ActuationResult, CapacityBound, Ruling, RulingEffect, Tick, Verdict
-from controlplane.domain.observation import Conflict, ConflictKind, Fault, FaultKind, Replica, ReplicaPhase
+from controlplane.domain.decision import (
+    ActuationResult,
+    CapacityBound,
+    Outage,
+    OutageKind,
+    Ruling,
+    RulingEffect,
+    Tick,
+    Verdict,
+)
+from controlplane.domain.observation import (
+    Conflict,
+    ConflictKind,
+    Fault,
+    FaultKind,
+    Replica,
+    ReplicaPhase,
+    VariantObservation,
+)
 from controlplane.domain.status import ConditionStatus, ConditionType, StockOut, Told
 from controlplane.domain.target import Mode, Target
+from controlplane.planning.outages import outages
 
 FAULT_REASONS = {
     FaultKind.UNREACHABLE: "Unreachable",
@@ -27,6 +45,11 @@ FAULT_REASONS = {
     FaultKind.NEGATIVE: "NegativeMetric",
     FaultKind.STALE: "StaleMetrics",
     FaultKind.RESET: "CounterReset",
+    FaultKind.DUPLICATE: "DuplicateMetric",
+    FaultKind.NOT_AUTHORISED: "NotAuthorised",
+    FaultKind.SECRET: "SecretUnavailable",
+    FaultKind.UNTRUSTED: "UntrustedCertificate",
+    FaultKind.REFUSED: "AddressRefused",
 }
 HELD_REASONS = {
     "mode": "Off",
@@ -153,18 +176,37 @@ def _shortage(tick: Tick) -> tuple[str, str]:
 
 
 def stock_outs(told: Told) -> tuple[StockOut, ...]:
-    """Variants with a replica that did not become Ready within the policy's deadline: a stock-out, not a promise."""
+    """Variants that are left alone for a while, and those with a replica past the policy's deadline: a stock-out is no
+    promise."""
     tick = told.tick
+    late = {seen.variant: _late(told, seen) for seen in _past_deadline(tick)}
+    held = {
+        name: _left_alone(name, outage, late.get(name))
+        for name, outage in outages(tick.inputs, tick.at_s).items()
+        if outage.until_s > tick.at_s
+    }
+    return tuple({**late, **held}.values())
+
+
+def _left_alone(variant: str, outage: Outage, late: StockOut | None) -> StockOut:
+    if outage.kind is OutageKind.FAILED:
+        return StockOut(variant, "ReplicasFailing", None, outage.until_s)
+    if late is not None:
+        return replace(late, until_s=outage.until_s)
+    return StockOut(variant, outage.reason or str(outage.kind), None, outage.until_s)
+
+
+def _past_deadline(tick: Tick) -> list[VariantObservation]:
     deadline_s = tick.inputs.target.policy.pending_deadline_s
-    found = []
-    for seen in tick.inputs.observation.variants:
-        if not seen.pending or seen.oldest_pending_s is None or seen.oldest_pending_s <= deadline_s:
-            continue
-        own = [r for r in told.replicas if r.variant == seen.variant and r.phase is ReplicaPhase.PENDING]
-        oldest = min(own, key=lambda r: r.created_at_s, default=None)
-        reason = oldest.reason if oldest is not None and oldest.reason else "Pending"
-        found.append(StockOut(seen.variant, reason, tick.at_s - seen.oldest_pending_s))
-    return tuple(found)
+    seen = tick.inputs.observation.variants
+    return [v for v in seen if v.pending and v.oldest_pending_s is not None and v.oldest_pending_s > deadline_s]
+
+
+def _late(told: Told, seen: VariantObservation) -> StockOut:
+    own = [r for r in told.replicas if r.variant == seen.variant and r.phase is ReplicaPhase.PENDING]
+    oldest = min(own, key=lambda r: r.created_at_s, default=None)
+    reason = oldest.reason if oldest is not None and oldest.reason else "Pending"
+    return StockOut(seen.variant, reason.partition(":")[0], told.tick.at_s - (seen.oldest_pending_s or 0.0))
 
 
 def stock_out_words(out: StockOut) -> str:

@@ -291,6 +291,8 @@ def _sample(replica: Replica, page: str | bytes | None, now_s: float) -> Sample:
         fault = Fault(FaultKind.UNREACHABLE, replica.name, detail="no page was given")
         return Sample(replica.name, replica.variant, now_s, faults=(fault,))
     body = page.encode() if isinstance(page, str) else page
+    # A page that is handed over whole may have lost its last line's end on the way; one from the wire may not.
+    body = body if body.endswith(b"\n") or not body else body + b"\n"
     return _on_this_clock(read_page(body, replica.name, replica.variant, now_s), replica)
 
 

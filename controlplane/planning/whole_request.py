@@ -16,6 +16,7 @@ import numpy as np
 
 from controlplane.domain.observation import LENGTH_WEIGHTS
 from controlplane.domain.target import Role, Slo
+from controlplane.planning.queues import Room
 from controlplane.planning.roofline import StepCost
 from controlplane.planning.tails import Mix, hopeless, whole_misses
 
@@ -48,7 +49,7 @@ def joined(slo: Slo, parts: float, whole: float) -> float:
     return max(parts, whole) if alone else min(1.0, parts + whole)
 
 
-def late_share(cost: StepCost, mix: Mix, rate: float, slo: Slo, role: Role) -> float:
+def late_share(cost: StepCost, mix: Mix, rate: float, slo: Slo, role: Role, room: Room) -> float:
     """Share of requests whose whole is late on one replica of the role at `rate` requests/s; 0 where the whole is not
     limited, 1 where the replica is overloaded."""
     limit_s = limit_of(slo, role)
@@ -63,7 +64,7 @@ def late_share(cost: StepCost, mix: Mix, rate: float, slo: Slo, role: Role) -> f
         able = 1.0 - _lost(cost, mix, float(tokens), limit_s, role)
         rest_s = limit_s - (float(tokens) - 1.0) * cost.a_s / left
         servable += weight * able
-        late += weight * _late(cost, mix, rate, rest_s, slo, role, able)
+        late += weight * _late(cost, mix, rate, rest_s, slo, role, able, room)
     return late / servable if servable > 0 else 1.0
 
 
@@ -75,7 +76,7 @@ def hopeless_whole(cost: StepCost, mix: Mix, slo: Slo, role: Role) -> float:
     return float(np.dot(LENGTH_WEIGHTS, [_lost(cost, mix, float(n), limit_s, role) for n in mix.answers]))
 
 
-def _late(cost: StepCost, mix: Mix, rate: float, rest_s: float, slo: Slo, role: Role, able: float) -> float:
+def _late(cost: StepCost, mix: Mix, rate: float, rest_s: float, slo: Slo, role: Role, able: float, room: Room) -> float:
     """Of all requests with one length of answer, those that are late and need not be; `able` of them need not."""
     if able <= 0:
         return 0.0
@@ -84,7 +85,8 @@ def _late(cost: StepCost, mix: Mix, rate: float, rest_s: float, slo: Slo, role: 
     if role is Role.DECODE:
         return 0.0
     unread = hopeless(cost, mix, rest_s)
-    waits = whole_misses(cost, mix, rate, replace(slo, ttft_s=rest_s, tpot_s=_NEVER_S)) if unread < 1.0 else 1.0
+    within = replace(slo, ttft_s=rest_s, tpot_s=_NEVER_S)
+    waits = whole_misses(cost, mix, rate, within, room) if unread < 1.0 else 1.0
     return min(able, max(0.0, unread - (1.0 - able)) + (1.0 - unread) * waits)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 
 from controlplane.domain.observation import Sample
+from controlplane.observing.dialects import VLLM
 from controlplane.simulation.core.state import CACHED_TOKENS, FINISHED, GENERATION_TOKENS, PREEMPTIONS, PROMPT_TOKENS
 from controlplane.simulation.engine import Engine
 from controlplane.simulation.telemetry import BucketCounts, Telemetry
@@ -221,6 +222,7 @@ def _cache_config(page: _Page, engine: Engine) -> None:
 
 def sample_of(engine: Engine, replica: str, variant: str, now_s: float) -> Sample:
     """What reading the page at `now_s` would give."""
+    prompts = engine.histogram("prompt_tokens")
     return Sample(
         replica=replica,
         variant=variant,
@@ -238,8 +240,11 @@ def sample_of(engine: Engine, replica: str, variant: str, now_s: float) -> Sampl
         ttft_s=engine.histogram("ttft"),
         tpot_s=engine.histogram("tpot"),
         itl_s=engine.histogram("itl"),
+        e2e_s=engine.histogram("e2e"),
         queue_time_s=engine.histogram("queue"),
-        prompt_tokens=engine.histogram("prompt_tokens"),
+        prompt_tokens=prompts,
+        uncached_prompt_tokens=prompts,
+        engine=VLLM.engine,
         generation_tokens=engine.histogram("generation_tokens"),
         iteration_tokens=engine.histogram("iteration_tokens"),
     )

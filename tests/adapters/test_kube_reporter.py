@@ -101,7 +101,7 @@ async def test_an_event_said_again_is_counted_and_one_that_expired_is_made_anew(
     assert (event["count"], event["type"], event["reason"]) == (3, "Warning", "Conflicted")
     assert (event["firstTimestamp"], event["lastTimestamp"]) == ("2026-01-05T08:00:00Z", "2026-01-05T08:02:00Z")
     assert (event["involvedObject"]["kind"], event["source"]["component"]) == ("InferenceAutoscaler", "tidegate")
-    await http._request("DELETE", f"{EVENTS}/{event['metadata']['name']}", {}, None, "application/json")
+    await http.delete(f"{EVENTS}/{event['metadata']['name']}")
     await reporter.notify(CHAT, Notice("Conflicted", "HPA chat scales it too", True))
     (anew,) = (await http.get(EVENTS))["items"]
     assert (anew["count"], anew["metadata"]["name"] != event["metadata"]["name"]) == (1, True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,22 +14,18 @@ from controlplane.adapters.clock import ManualClock
 from controlplane.adapters.http_scraper import HttpScraper
 from controlplane.adapters.kube_actuator import KubernetesActuator
 from controlplane.adapters.kube_cluster import KubernetesCluster
-from controlplane.adapters.kube_http import KubeError, KubeHttp
+from controlplane.adapters.kube_http import KubeHttp
 from controlplane.adapters.kube_lease import LEASE_NAME, Lease
-from controlplane.adapters.kube_objects import inventory_from_nodes, replica_from_pod
-from controlplane.adapters.kube_reporter import KubernetesReporter
+from controlplane.adapters.kube_nodes import inventory
+from controlplane.adapters.kube_pods import replicas_from_pods
 from controlplane.crds import inference_autoscaler
 from controlplane.domain.decision import ActuationResult
 from controlplane.domain.observation import FaultKind, Replica, ReplicaPhase
-from controlplane.domain.ports import ClusterUnavailable, Resource
-from controlplane.domain.status import Notice, Told
+from controlplane.domain.ports import ClusterState, ClusterUnavailable
 from controlplane.observing import read_page
-from controlplane.planning.status import status_of
 from controlplane.simulation.fleet import Fleet
 from controlplane.simulation.scenario import load_scenario
 from controlplane.simulation.server import ClusterServer
-from tests.adapters.envtest import ControlPlane
-from tests.builders import make_tick
 
 T0 = 1_767_600_000.0
 
@@ -71,8 +65,14 @@ async def http(cluster: Simulated) -> AsyncIterator[KubeHttp]:
         yield made
 
 
+async def look(http: KubeHttp) -> ClusterState:
+    """The state as fresh eyes see it."""
+    async with KubernetesCluster(http) as reader:
+        return await reader.state()
+
+
 async def test_the_state_has_targets_replicas_versions_and_inventory(cluster: Simulated, http: KubeHttp) -> None:
-    state = await KubernetesCluster(http).state()
+    state = await look(http)
     (target,) = state.targets
     assert (target.key, target.model, target.uid != "") == ("default/chat", "llama-3.1-8b", True)
     assert state.desired["default/chat"] == {"h100": 2, "l40s": 1}
@@ -83,7 +83,7 @@ async def test_the_state_has_targets_replicas_versions_and_inventory(cluster: Si
 
 async def test_every_ready_replica_is_scraped_where_its_pod_says(cluster: Simulated, http: KubeHttp) -> None:
     await cluster.play(60.0)
-    state = await KubernetesCluster(http).state()
+    state = await look(http)
     async with HttpScraper(cluster.clock) as scraper:
         pages = await scraper.scrape(state.targets[0], state.replicas["default/chat"])
     samples = [read_page(page.body or b"", page.replica, page.variant, page.at_s) for page in pages]
@@ -93,44 +93,45 @@ async def test_every_ready_replica_is_scraped_where_its_pod_says(cluster: Simula
 
 
 async def test_a_patch_scales_and_pods_follow(cluster: Simulated, http: KubeHttp) -> None:
-    reader, actuator = KubernetesCluster(http), KubernetesActuator(http)
-    state = await reader.state()
+    actuator = KubernetesActuator(http)
+    state = await look(http)
     target, version = state.targets[0], state.resource_versions["default/chat"]["h100"]
     done = await actuator.apply(target, target.variant("h100"), 2, 4, version)
     assert done.result is ActuationResult.APPLIED
     await cluster.play(5.0)
-    pending = [r for r in (await reader.state()).replicas["default/chat"] if r.phase is ReplicaPhase.PENDING]
+    pending = [r for r in (await look(http)).replicas["default/chat"] if r.phase is ReplicaPhase.PENDING]
     assert [(r.variant, r.reason) for r in pending] == [("h100", "ContainerCreating")] * 2
     await cluster.play(400.0)
-    ready = [r for r in (await reader.state()).replicas["default/chat"] if r.phase is ReplicaPhase.READY]
+    ready = [r for r in (await look(http)).replicas["default/chat"] if r.phase is ReplicaPhase.READY]
     cold = [r.ready_at_s - r.created_at_s for r in ready if r.ready_at_s and r.ready_at_s > r.created_at_s]
     assert len(cold) == 2
     assert all(100 < seconds < 300 for seconds in cold)
 
 
 async def test_the_idlest_goes_first(cluster: Simulated, http: KubeHttp) -> None:
-    reader, actuator = KubernetesCluster(http), KubernetesActuator(http)
-    state = await reader.state()
+    actuator = KubernetesActuator(http)
+    state = await look(http)
     target = state.targets[0]
     names = [r.name for r in state.replicas["default/chat"] if r.variant == "h100"]
     done = await actuator.apply(target, target.variant("h100"), 2, 1, None, [names[1]])
     assert (done.result, done.detail) == (ActuationResult.APPLIED, "")
     await cluster.play(1.0)
-    left = [r for r in (await reader.state()).replicas["default/chat"] if r.variant == "h100"]
+    left = [r for r in (await look(http)).replicas["default/chat"] if r.variant == "h100"]
     assert [r.name for r in left if r.phase is ReplicaPhase.READY] == [names[0]]
 
 
-async def test_a_stale_version_is_a_conflict_and_a_missing_object_a_failure(cluster: Simulated, http: KubeHttp) -> None:
+async def test_a_changed_count_is_a_conflict_and_a_missing_object_a_failure(cluster: Simulated, http: KubeHttp) -> None:
     actuator = KubernetesActuator(http)
-    target = (await KubernetesCluster(http).state()).targets[0]
-    stale = await actuator.apply(target, target.variant("h100"), 2, 3, "1")
-    assert stale.result is ActuationResult.CONFLICT
-    await http._request(
-        "DELETE", "/apis/apps/v1/namespaces/default/deployments/chat-h100", {}, None, "application/json"
+    target = (await look(http)).targets[0]
+    changed = await actuator.apply(target, target.variant("h100"), 1, 3, "1")
+    assert (changed.result, changed.detail) == (
+        ActuationResult.CONFLICT,
+        "the count is 2 by now, and the decision was made on 1",
     )
+    await http.delete("/apis/apps/v1/namespaces/default/deployments/chat-h100")
     gone = await actuator.apply(target, target.variant("h100"), 2, 3, None)
     assert (gone.result, "not found" in gone.detail) == (ActuationResult.FAILED, True)
-    state = await KubernetesCluster(http).state()
+    state = await look(http)
     assert [p.field for p in state.problems] == ["spec.variants[h100].scaleTargetRef"]
     assert state.desired["default/chat"] == {"l40s": 1}
 
@@ -140,7 +141,7 @@ async def test_a_wrong_resource_is_a_problem_that_names_its_field(cluster: Simul
     good = (await http.get(f"{path}/chat"))["spec"]
     body = {"metadata": {"name": "bad"}, "spec": {**good, "model": "gpt-17"}}
     await http.post(path, {"apiVersion": "tidegate.io/v1alpha1", "kind": "InferenceAutoscaler", **body})
-    state = await KubernetesCluster(http).state()
+    state = await look(http)
     assert [t.name for t in state.targets] == ["chat"]
     (problem,) = state.problems
     assert (problem.name, problem.field) == ("bad", "spec.model")
@@ -152,7 +153,7 @@ async def test_an_object_that_two_resources_name_stays_with_the_older(cluster: S
     cluster.clock.advance(2.0)
     body = {"metadata": {"name": "a-rival"}, "spec": good}
     await http.post(path, {"apiVersion": "tidegate.io/v1alpha1", "kind": "InferenceAutoscaler", **body})
-    state = await KubernetesCluster(http).state()
+    state = await look(http)
     assert [t.name for t in state.targets] == ["chat"]
     (problem,) = state.problems
     assert (problem.name, "is scaled by default/chat already" in problem.message) == ("a-rival", True)
@@ -160,7 +161,7 @@ async def test_an_object_that_two_resources_name_stays_with_the_older(cluster: S
 
 async def test_one_leads_and_another_waits_until_it_is_silent(http: KubeHttp) -> None:
     now = [1000.0]
-    one, two = (Lease(http, "default", name, lambda: now[0]) for name in ("one", "two"))
+    one, two = (Lease(http, "default", name, lambda: now[0], lambda: now[0]) for name in ("one", "two"))
     await one.try_once()
     await two.try_once()
     assert (one.leading.is_set(), two.leading.is_set()) == (True, False)
@@ -177,8 +178,9 @@ async def test_one_leads_and_another_waits_until_it_is_silent(http: KubeHttp) ->
 
 async def test_a_server_that_is_away_is_said_to_be(cluster: Simulated, http: KubeHttp) -> None:
     await cluster.server.stop()
-    with pytest.raises(ClusterUnavailable, match="GET"):
-        await KubernetesCluster(http).state()
+    async with KubernetesCluster(http, sync_timeout_s=1.0) as reader:
+        with pytest.raises(ClusterUnavailable, match=r"not read yet: .*inferenceautoscalers"):
+            await reader.state()
 
 
 async def test_without_a_kubeconfig_there_is_no_way_in(tmp_path: Path) -> None:
@@ -261,8 +263,7 @@ async def _redirect(_: web.Request) -> web.Response:
 )
 def test_pods_are_told_apart(status: dict[str, object], phase: ReplicaPhase, reason: str) -> None:
     pod = {"metadata": {"name": "p", "creationTimestamp": "2026-01-05T08:00:00Z"}, "spec": {}, "status": status}
-    replica = replica_from_pod(pod, "h100")
-    assert replica is not None
+    (replica,) = replicas_from_pods([pod], "h100", "Deployment")
     assert (replica.phase, replica.reason) == (phase, reason)
     if phase is ReplicaPhase.READY:
         assert replica.ready_at_s == replica.created_at_s + 180.0
@@ -270,10 +271,10 @@ def test_pods_are_told_apart(status: dict[str, object], phase: ReplicaPhase, rea
 
 def test_a_pod_that_goes_is_terminating_and_one_that_ended_is_none() -> None:
     metadata = {"name": "p", "creationTimestamp": "2026-01-05T08:00:00Z"}
-    going = replica_from_pod({"metadata": {**metadata, "deletionTimestamp": "2026-01-05T08:01:00Z"}}, "v")
-    assert going is not None
+    leaving = {"metadata": {**metadata, "deletionTimestamp": "2026-01-05T08:01:00Z"}}
+    (going,) = replicas_from_pods([leaving], "v", "Deployment")
     assert going.phase is ReplicaPhase.TERMINATING
-    assert replica_from_pod({"metadata": metadata, "status": {"phase": "Succeeded"}}, "v") is None
+    assert replicas_from_pods([{"metadata": metadata, "status": {"phase": "Succeeded"}}], "v", "Deployment") == ()
 
 
 @pytest.mark.parametrize(
@@ -289,45 +290,4 @@ def test_a_pod_that_goes_is_terminating_and_one_that_ended_is_none() -> None:
 def test_nodes_tell_their_accelerator(labels: dict[str, str], name: str) -> None:
     node = {"metadata": {"labels": labels}, "status": {"allocatable": {"nvidia.com/gpu": "8"}}}
     cordoned = {**node, "spec": {"unschedulable": True}}
-    assert inventory_from_nodes([node, cordoned, {"metadata": {}}]).gpus == {name: 8}
-
-
-async def test_the_adapters_pass_against_a_real_api_server(tmp_path: Path) -> None:
-    """The envtest convention: kube-apiserver and etcd in KUBEBUILDER_ASSETS."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if not assets:
-        pytest.skip("KUBEBUILDER_ASSETS is not set: no real API server to test against")
-    async with AsyncExitStack() as stack:
-        plane = await stack.enter_async_context(ControlPlane(Path(assets), tmp_path))
-        http = await stack.enter_async_context(KubeHttp(plane.kubeconfig))
-        await http.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", inference_autoscaler())
-        scenario = load_scenario("chat-8b")
-        for name in ("chat-h100", "chat-l40s"):
-            await http.post("/apis/apps/v1/namespaces/default/deployments", plane.deployment(name, 2))
-        resources = "/apis/tidegate.io/v1alpha1/namespaces/default/inferenceautoscalers"
-        await plane.until(lambda: http.get(resources), KubeError)
-        await http.post(resources, dict(scenario.manifests[0]))
-        state = await KubernetesCluster(http).state()
-        target = state.targets[0]
-        assert state.desired["default/chat"] == {"h100": 2, "l40s": 2}
-        actuator = KubernetesActuator(http)
-        version = state.resource_versions["default/chat"]["h100"]
-        done = await actuator.apply(target, target.variant("h100"), 2, 5, version)
-        assert done.result is ActuationResult.APPLIED
-        again = await actuator.apply(target, target.variant("h100"), 2, 5, version)
-        assert again.result is ActuationResult.CONFLICT
-        assert (await KubernetesCluster(http).state()).desired["default/chat"]["h100"] == 5
-        reporter = KubernetesReporter(http, lambda: T0)
-        status = status_of(Told(make_tick()), None)
-        assert await reporter.write(Resource("default", "chat", target.uid, target.generation), status)
-        written = (await http.get(f"{resources}/chat"))["status"]
-        assert (written["verdict"], len(written["conditions"])) == (status.verdict, 5)
-        for _ in range(3):
-            await reporter.notify(Resource("default", "chat", target.uid), Notice("Conflicted", "an HPA", True))
-        events = (await http.get("/api/v1/namespaces/default/events"))["items"]
-        assert [(e["reason"], e["count"]) for e in events if e["involvedObject"]["name"] == "chat"] == [
-            ("Conflicted", 3)
-        ]
-        lease = Lease(http, "default", "one", lambda: T0)
-        await lease.try_once()
-        assert lease.leading.is_set()
+    assert inventory([node, cordoned, {"metadata": {}}]).gpus == {name: 8}

@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from controlplane.domain.access import AccessRole, Grant
 from controlplane.embedded.children import free_port
+from controlplane.store.keys import new_token
 from controlplane.store.ledger import PostgresLedger
 from tests.ledger_builders import NOW_S, make_tick
 
@@ -57,11 +59,13 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
 
 
 def test_ticks_and_heartbeats_then_a_quick_end(
-    served: tuple[str, subprocess.Popen[bytes]], recording: PostgresLedger
+    served: tuple[str, subprocess.Popen[bytes]], recording: PostgresLedger, database_url: str
 ) -> None:
     url, process = served
+    token = new_token(database_url, "t", [Grant(AccessRole.VIEWER)], time.time(), 1.0)
     recording.append([make_tick("before", NOW_S - 15)])
-    with httpx.stream("GET", f"{url}/api/v1/events", timeout=10, headers={"Accept-Encoding": "gzip"}) as answer:
+    headers = {"Accept-Encoding": "gzip", "Authorization": f"Bearer {token}"}
+    with httpx.stream("GET", f"{url}/api/v1/events", timeout=10, headers=headers) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers.get("content-encoding", "identity") == "identity"
         stream = events(answer.iter_lines())

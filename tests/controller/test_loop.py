@@ -3,11 +3,13 @@ away."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from controlplane.adapters.clock import ManualClock
+from controlplane.adapters.clock import ManualClock, monotonic_s
 from controlplane.adapters.http_scraper import FakeScraper
 from controlplane.adapters.kube_actuator import FakeActuator
 from controlplane.adapters.kube_cluster import FakeCluster
@@ -18,7 +20,7 @@ from controlplane.controller.bookkeeping import Bookkeeping, _was_cold
 from controlplane.controller.loop import Controller, Ports
 from controlplane.controller.pulse import Pulse
 from controlplane.controller.teller import Teller
-from controlplane.domain.decision import ActuationResult, Tick, Verdict
+from controlplane.domain.decision import Actuation, ActuationResult, Tick, Verdict
 from controlplane.domain.observation import Replica, ReplicaPhase
 from controlplane.domain.ports import ClusterState, ClusterUnavailable, TargetProblem
 from controlplane.domain.target import Mode
@@ -260,3 +262,76 @@ def test_a_replica_that_was_ready_at_once_tells_no_cold_start() -> None:
     warm = Replica("a", "h100", ReplicaPhase.READY, T0, T0)
     assert not _was_cold(warm)
     assert _was_cold(replace(warm, ready_at_s=T0 + 1))
+
+
+class Slow(FakeActuator):
+    """A patch that takes until `gate` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.begun = asyncio.Event()
+
+    async def apply(self, *args: Any, **more: Any) -> Actuation:
+        self.begun.set()
+        await self.gate.wait()
+        return await super().apply(*args, **more)
+
+
+async def slow_world() -> tuple[World, Slow]:
+    """Both variants have to go up, and the first patch does not come back."""
+    world, slow = World(replicas=1), Slow()
+    await world.tick(2)
+    world.ledger.ticks.clear()
+    world.spool.log.clear()
+    world.target = replace(world.target, variants=tuple(replace(v, min_replicas=3) for v in world.target.variants))
+    world.controller.ports.actuator = slow
+    world.cluster.current = world.state()
+    return world, slow
+
+
+async def stopped_in_the_middle(world: World, slow: Slow, answer: bool) -> float:
+    """Stop the controller while a patch is under way; returns how long it took, seconds."""
+    leading = asyncio.Event()
+    leading.set()
+    run = asyncio.create_task(world.controller.run(leading))
+    await asyncio.wait_for(slow.begun.wait(), 20.0)
+    began_s = monotonic_s()
+    run.cancel()
+    if answer:
+        asyncio.get_running_loop().call_later(0.05, slow.gate.set)
+    await asyncio.gather(run, return_exceptions=True)
+    return monotonic_s() - began_s
+
+
+async def test_a_stop_waits_for_the_patch_under_way_and_begins_no_other() -> None:
+    world, slow = await slow_world()
+    took_s = await stopped_in_the_middle(world, slow, answer=True)
+    assert took_s < 1.0
+    assert len(slow.applied) == 1
+    (tick,) = world.ledger.ticks.values()
+    assert [a.result for a in tick.actuations] == [ActuationResult.APPLIED, ActuationResult.REFUSED]
+    assert tick.actuations[1].detail == "the controller is being stopped"
+
+
+async def test_a_patch_that_does_not_come_back_is_recorded_as_unknown() -> None:
+    world, slow = await slow_world()
+    took_s = await stopped_in_the_middle(world, slow, answer=False)
+    assert took_s < 1.5
+    (tick,) = world.spool.pending()
+    assert {a.result for a in tick.actuations} == {ActuationResult.UNKNOWN}
+    assert [kind for kind, _ in world.spool.log] == ["intent", "record"]
+
+
+async def test_who_leads_again_takes_up_what_another_left() -> None:
+    world = World(replicas=2)
+    await world.tick(2)
+    leading = asyncio.Event()
+    run = asyncio.create_task(world.controller.run(leading))
+    await asyncio.sleep(0)
+    before = dict(world.controller.steppers)
+    leading.set()
+    while world.controller.steppers == before:
+        await asyncio.sleep(0.01)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)

@@ -36,7 +36,7 @@ def test_followed_bin_by_bin_it_says_what_it_says_at_once() -> None:
     for end in range(40, 401):
         followed.update(series(values[:end]))
         last = followed.predict(60.0 * end, HORIZON_S)
-    assert last.peak == pytest.approx(seen(values).peak, rel=1e-6)
+    assert last.peak == pytest.approx(seen(values).peak, rel=1e-5)
 
 
 def test_a_history_whose_head_is_dropped_goes_on() -> None:
@@ -77,7 +77,7 @@ def test_a_new_level_is_there_after_three_bins(old: float, new: float) -> None:
 def test_one_spike_is_not_taken_for_a_level() -> None:
     values = arrivals([20.0] * 300)
     values[-1] = 60.0
-    assert seen(values).peak_at(0.9) < 45.0
+    assert seen(values).peak_at(0.9) < 47.0
     assert seen([*values, *arrivals([20.0] * 12)]).peak_at(0.9) < 30.0
 
 

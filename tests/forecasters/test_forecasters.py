@@ -10,6 +10,7 @@ from forecasters.history import NoHistory
 from forecasters.registry import create, restore
 from forecasters.selection import fit_best
 from forecasters.smoothing import DEFAULTS, Smoothing
+from forecasters.swing import Rhythm, Swing
 from forecasters.types import QuantileForecast, Series, interpolate
 
 STEP_S = 60.0
@@ -101,3 +102,24 @@ def test_a_forecast_knows_its_horizon() -> None:
 def test_a_series_without_a_step_is_refused() -> None:
     with pytest.raises(ValueError, match="step_s is 0"):
         Series(0.0, 0, ())
+
+
+def test_a_swing_flattens_out() -> None:
+    # A slope of (9 - 5)/2 = 2 a bin, of which 0.6 and 0.36 go on.
+    path = Swing(0.6).ahead(np.array([5.0, 7.0, 9.0]), 2, 2)
+    assert path[0].tolist() == pytest.approx([10.2, 10.92])
+
+
+def test_a_rhythm_turns_where_a_line_goes_on() -> None:
+    bins = np.arange(60)
+    wave = 8.0 - 6.0 * np.cos(2.0 * np.pi * bins / 10.0)
+    path = Rhythm().ahead(wave[:54], 53, 4)[0]
+    assert path == pytest.approx(wave[54:58], abs=1.5)
+    assert path[-1] < wave[53]
+
+
+def test_a_rhythm_of_noise_is_near_its_last_value_and_within_what_was_seen() -> None:
+    noise = np.random.default_rng(4).normal(20.0, 1.0, 80)
+    path = Rhythm().ahead(noise, 60, 6)
+    assert path.min() > 17.0
+    assert path.max() < 23.5

@@ -95,6 +95,15 @@ def test_a_page_that_no_longer_comes_is_stale() -> None:
     assert (seen.coverage, seen.load, seen.variants[0].running) == (0.0, None, None)
 
 
+def test_the_same_scrape_seen_again_is_one_sample() -> None:
+    once = [[sample("r1", "h100", t, 100.0 + 2.0 * t)] for t in (0.0, 30.0)]
+    again = [once[0], once[0], once[1], once[1]]
+    for scrapes in (once, again):
+        seen = play(make_target(), ready("r1"), scrapes)
+        assert seen.load is not None
+        assert seen.load.requests_per_s == pytest.approx(2.0)
+
+
 def test_a_restarted_engine_is_a_reset_and_never_a_negative_rate() -> None:
     seen = play(make_target(), ready("r1"), [[sample("r1", "h100", 0.0, 900.0)], [sample("r1", "h100", 15.0, 3.0)]])
     assert FaultKind.RESET in {fault.kind for fault in seen.faults}

@@ -50,7 +50,7 @@ def test_what_must_be_carried_is_carried_whatever_is_likely() -> None:
 def test_the_expected_cost_is_nearly_the_least(
     scenarios: list[tuple[float, float]], rps: float, price: float, limited: bool
 ) -> None:
-    kinds = [Kind("a", 3.0, 4.0, high=5, now=1), Kind("b", 1.3, 1.9, high=6), Kind("c", 0.7, 1.2, high=3, spot=True)]
+    kinds = [Kind("a", 3.0, 4.0, high=5), Kind("b", 1.3, 1.9, high=6), Kind("c", 0.7, 1.2, high=3, spot=True)]
     share = 0.2 if limited else 1.0
 
     def expected(fleet: tuple[int, ...]) -> float:

@@ -15,6 +15,7 @@ from controlplane.observing import SampleWindow, observe
 from controlplane.planning.calibration import PRIOR
 from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import observed_demand
+from controlplane.planning.queues import Room
 from controlplane.planning.roofline import StepCost
 from controlplane.planning.tails import Mix
 from controlplane.planning.whole_request import hopeless_whole, late_share
@@ -22,6 +23,8 @@ from tests.builders import NOW_S, make_inputs, make_observation, make_target, ma
 
 COST = StepCost(0.01, 1e-5, 0.0, 0.0, 0.0)
 """10 ms a step, 10 us a prompt token."""
+ROOM = Room(kv_tokens=1e9, sequences=1e6)
+"""One that is never full."""
 
 
 def slo(e2e_s: float | None, ttft_s: float | None = None) -> Slo:
@@ -39,9 +42,9 @@ def test_long_answers_are_late_and_hopeless_ones_are_left_out() -> None:
     # At 40 % use a step takes 10/0.6 = 16.7 ms: 149 steps are 2.5 s, 999 are 16.7 s and 10 s even alone.
     rate = 0.4 / (1e-5 * 1000.0)
     assert hopeless_whole(COST, mix(), slo(2.0), Role.BOTH) == pytest.approx(0.02)
-    assert late_share(COST, mix(), rate, slo(2.0), Role.BOTH) == pytest.approx(0.03 / 0.98)
-    assert late_share(COST, mix(), rate, slo(3.0), Role.BOTH) < 0.001
-    assert late_share(COST, mix(), rate, slo(None), Role.BOTH) == 0.0
+    assert late_share(COST, mix(), rate, slo(2.0), Role.BOTH, ROOM) == pytest.approx(0.03 / 0.98)
+    assert late_share(COST, mix(), rate, slo(3.0), Role.BOTH, ROOM) < 0.001
+    assert late_share(COST, mix(), rate, slo(None), Role.BOTH, ROOM) == 0.0
 
 
 def capacity_of(limits: Slo, role: Role = Role.BOTH) -> Capacity:
@@ -63,7 +66,7 @@ def test_a_target_whose_whole_alone_is_limited_has_a_sane_capacity(role: Role) -
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.5, 60.0), st.floats(0.1, 30.0), st.floats(0.0, 10.0))
 def test_more_load_is_never_less_late(e2e_s: float, rate: float, more: float) -> None:
-    less, later = (late_share(COST, mix(), r, slo(e2e_s), Role.BOTH) for r in (rate, rate + more))
+    less, later = (late_share(COST, mix(), r, slo(e2e_s), Role.BOTH, ROOM) for r in (rate, rate + more))
     assert 0.0 <= less <= later + 1e-9 <= 1.0 + 2e-9
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from controlplane.domain.decision import Ruling, RulingEffect
 from controlplane.domain.observation import Conflict, ConflictKind
+from controlplane.domain.target import Mode
 from controlplane.planning.rules.case import Case, Replicas, ruling
 
 
 class ConflictRule:
     """Two who write one count pull it to and fro: the whole target is held until one of them is gone, since its
-    variants are planned together. With `takeover` it goes on."""
+    variants are planned together. With `takeover` it goes on, and where nothing is written: beside the autoscaler that
+    one has is where one looks at what Tidegate would do."""
 
     name = "conflict"
     blind = True
@@ -19,6 +21,9 @@ class ConflictRule:
         conflicts = case.inputs.surroundings.conflicts
         if not conflicts:
             return ruling(self, proposed, proposed, "nobody else scales it")
+        if case.target.policy.mode is not Mode.LIVE:
+            words = "; ".join(_who(c) for c in conflicts)
+            return ruling(self, proposed, proposed, f"{words}; nothing is written in {case.target.policy.mode}")
         if case.target.policy.takeover:
             words = "; ".join(_who(c) for c in conflicts)
             return ruling(self, proposed, proposed, f"{words}; overridden, since takeover is true")

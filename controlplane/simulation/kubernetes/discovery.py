@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controlplane.simulation.kubernetes.resources import Json, Registry
+from controlplane.simulation.kubernetes.resources import Json, Registry, Resource
 
 VERSION: Json = {
     "major": "1",
@@ -53,6 +53,51 @@ def resources(registry: Registry, group_name: str, version: str) -> Json | None:
     # The core's list has no apiVersion on a real server either.
     head = {"kind": "APIResourceList"} | ({"apiVersion": "v1"} if group_name else {})
     return {**head, "groupVersion": group_version, "resources": entries}
+
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+"""The media type of the aggregated document, asked for and answered; GA since Kubernetes 1.30."""
+
+
+def aggregated(registry: Registry, core: bool) -> Json:
+    """`/api` and `/apis` for who accepts AGGREGATED: every resource in one document."""
+    versions = {"": {"v1"}} if core else registry.group_versions()
+    items = [
+        {
+            "metadata": {"name": name, "creationTimestamp": None},
+            "versions": [_version(registry, name, v) for v in sorted(of)],
+        }
+        for name, of in sorted(versions.items())
+    ]
+    head = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}}
+    return {**head, "items": items}
+
+
+def _version(registry: Registry, group_name: str, version: str) -> Json:
+    listed = [_aggregated(resource) for resource in registry.of(group_name, version)]
+    return {"version": version, "resources": listed, "freshness": "Current"}
+
+
+def _aggregated(resource: Resource) -> Json:
+    whole, *parts = resource.api_resources()
+    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    subresources = [
+        {
+            "subresource": part["name"].split("/")[1],
+            "responseKind": {key: part.get(key, kind[key]) for key in kind},
+            "verbs": part["verbs"],
+        }
+        for part in parts
+    ]
+    return {
+        "resource": resource.plural,
+        "responseKind": kind,
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": whole["verbs"],
+        **({"shortNames": whole["shortNames"]} if "shortNames" in whole else {}),
+        **({"subresources": subresources} if subresources else {}),
+    }
 
 
 def openapi_v3_index(registry: Registry) -> Json:

@@ -68,7 +68,9 @@ class Owners:
         key = (manager, operation, subresource)
         kept = self._entries.get(key, (set(), {}))[0]
         owned = paths if operation == "Apply" else kept | paths
-        entry = {"manager": manager, "operation": operation, "apiVersion": api_version, "time": now}
+        entry: Json = {"manager": manager, "operation": operation, "apiVersion": api_version}
+        if subresource != "scale":  # a real server keeps no time of what came through /scale
+            entry["time"] = now
         entry |= {"fieldsType": "FieldsV1"} | ({"subresource": subresource} if subresource else {})
         self._entries[key] = (owned, entry)
 

@@ -13,7 +13,7 @@ from controlplane.simulation.kubernetes import discovery, errors
 from controlplane.simulation.kubernetes.resources import Json, Registry, Resource
 from controlplane.simulation.kubernetes.store import Change, Match, Store, selector
 from controlplane.simulation.kubernetes.tables import table
-from controlplane.simulation.kubernetes.verbs import Options, Target, Verbs
+from controlplane.simulation.kubernetes.verbs import JSON_PATCH, Options, Target, Verbs
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """As a real API server's."""
@@ -34,7 +34,11 @@ class KubernetesApi:
         """The application; one catch-all route, since resources come and go."""
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_route("*", "/{path:.*}", self._answer)
+        application.on_shutdown.append(self._hang_up)
         return application
+
+    async def _hang_up(self, _: web.Application) -> None:
+        self._store.hang_up()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -44,6 +48,9 @@ class KubernetesApi:
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         parts = [part for part in request.path.split("/") if part]
+        if parts in (["api"], ["apis"]) and discovery.AGGREGATED in request.headers.get("Accept", "").replace(" ", ""):
+            every = json.dumps(discovery.aggregated(self._registry, core=parts == ["api"]))
+            return web.Response(text=every, headers={"Content-Type": discovery.AGGREGATED})
         fixed = self._fixed(request, parts)
         if fixed is not None:
             return web.json_response(fixed)
@@ -118,10 +125,10 @@ class KubernetesApi:
             return web.json_response(self._verbs.delete(at))
         if request.method not in ("PUT", "PATCH"):
             raise errors.method_not_allowed()
-        body = await _body(request)
         if request.method == "PUT":
-            return web.json_response(self._verbs.update(at, body, _options(request)))
-        changed, created = self._verbs.patch(at, body, request.content_type, _options(request))
+            return web.json_response(self._verbs.update(at, await _body(request), _options(request)))
+        patch = await (_operations(request) if request.content_type == JSON_PATCH else _body(request))
+        changed, created = self._verbs.patch(at, patch, request.content_type, _options(request))
         return web.json_response(changed, status=201 if created else 200)
 
     def _list(self, request: web.Request, at: Target) -> web.Response:
@@ -154,7 +161,7 @@ class KubernetesApi:
         return response
 
     async def _stream(
-        self, request: web.Request, response: web.StreamResponse, at: Target, queue: asyncio.Queue[Change]
+        self, request: web.Request, response: web.StreamResponse, at: Target, queue: asyncio.Queue[Change | None]
     ) -> None:
         match = _selector(request)
         send = _Sender(response, at, match, self._now_s if _wants_table(request) else None)
@@ -176,13 +183,15 @@ class KubernetesApi:
         bookmarks = request.query.get("allowWatchBookmarks") in ("true", "1")
         while (left_s := end_s - loop.time()) > 0:
             try:
-                change = await asyncio.wait_for(queue.get(), min(left_s, BOOKMARK_S))
+                told = await asyncio.wait_for(queue.get(), min(left_s, BOOKMARK_S))
             except TimeoutError:
                 if bookmarks and left_s > BOOKMARK_S:
                     await send.bookmark(self._store.version)
                 continue
-            if change.resource_version > sent:
-                await send.change(change)
+            if told is None:
+                return
+            if told.resource_version > sent:
+                await send.change(told)
 
 
 class _Sender:
@@ -243,6 +252,17 @@ def _options(request: web.Request) -> Options:
         force=request.query.get("force") in ("true", "1"),
         strict=request.query.get("fieldValidation") == "Strict",
     )
+
+
+async def _operations(request: web.Request) -> list[Json]:
+    """A JSON patch."""
+    try:
+        operations = await request.json()
+    except ValueError as error:
+        raise errors.bad_request(f"the body cannot be decoded: {error}") from error
+    if not isinstance(operations, list):
+        raise errors.bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    return operations
 
 
 async def _body(request: web.Request) -> Json:

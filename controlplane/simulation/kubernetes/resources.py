@@ -53,7 +53,7 @@ class Resource:
     @property
     def counts_generations(self) -> bool:
         """Whether a change of its spec raises metadata.generation."""
-        return self.schema is not None or self.kind in ("Deployment", "CustomResourceDefinition", "Pod")
+        return self.schema is not None or self.kind in _GENERATIONS
 
     def api_resources(self) -> list[Json]:
         """Its entries in discovery."""
@@ -83,11 +83,15 @@ class Resource:
         }
 
 
+_GENERATIONS = ("Deployment", "StatefulSet", "ReplicaSet", "CustomResourceDefinition", "Pod")
+_SCALE = (".spec.replicas", ".status.replicas", ".spec.selector")
+
 BUILT_IN: tuple[Resource, ...] = (
     Resource("", "v1", "namespaces", "namespace", "Namespace", namespaced=False, short_names=("ns",)),
     Resource("", "v1", "nodes", "node", "Node", namespaced=False, short_names=("no",), has_status=True),
     Resource("", "v1", "pods", "pod", "Pod", short_names=("po",), has_status=True),
     Resource("", "v1", "events", "event", "Event", short_names=("ev",)),
+    Resource("", "v1", "resourcequotas", "resourcequota", "ResourceQuota", short_names=("quota",), has_status=True),
     Resource(
         "apps",
         "v1",
@@ -96,7 +100,18 @@ BUILT_IN: tuple[Resource, ...] = (
         "Deployment",
         short_names=("deploy",),
         has_status=True,
-        scale=(".spec.replicas", ".status.replicas", ".spec.selector"),
+        scale=_SCALE,
+    ),
+    Resource("apps", "v1", "statefulsets", "statefulset", "StatefulSet", True, ("sts",), True, _SCALE),
+    Resource("apps", "v1", "replicasets", "replicaset", "ReplicaSet", True, ("rs",), True, _SCALE),
+    Resource(
+        "autoscaling",
+        "v2",
+        "horizontalpodautoscalers",
+        "horizontalpodautoscaler",
+        "HorizontalPodAutoscaler",
+        short_names=("hpa",),
+        has_status=True,
     ),
     Resource("coordination.k8s.io", "v1", "leases", "lease", "Lease"),
     Resource(

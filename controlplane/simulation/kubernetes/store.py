@@ -34,7 +34,8 @@ class Store:
         self._now = now
         self._objects: dict[tuple[str, str, str, str], Json] = {}
         self._history: deque[Change] = deque(maxlen=HISTORY)
-        self._listeners: set[asyncio.Queue[Change]] = set()
+        self._listeners: set[asyncio.Queue[Change | None]] = set()
+        self._compacted = 0
         self.version = 1
 
     def get(self, resource: Resource, namespace: str, name: str) -> Json:
@@ -133,7 +134,7 @@ class Store:
             # A version of before a restart: versions begin anew, so the client must list again. (A real server keeps
             # its versions and would answer 504 "Too large resource version".)
             raise expired(version, self.version)
-        oldest = self._history[0].resource_version if len(self._history) == HISTORY else 0
+        oldest = self._history[0].resource_version if len(self._history) == HISTORY else self._compacted
         if since < oldest - 1:
             raise expired(version, oldest)
         same = (resource.group, resource.plural)
@@ -141,13 +142,23 @@ class Store:
             [c for c in self._history if c.resource_version > since and (c.resource.group, c.resource.plural) == same]
         )
 
-    def listen(self) -> asyncio.Queue[Change]:
-        """A queue of every change from now on."""
-        queue: asyncio.Queue[Change] = asyncio.Queue()
+    def compact(self) -> None:
+        """Forget every change so far, as etcd does: watches of before now are answered 410."""
+        self._history.clear()
+        self._compacted = self.version + 1
+
+    def listen(self) -> asyncio.Queue[Change | None]:
+        """A queue of every change from now on; None is the end."""
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
         self._listeners.add(queue)
         return queue
 
-    def leave(self, queue: asyncio.Queue[Change]) -> None:
+    def hang_up(self) -> None:
+        """End every watch: the server stops."""
+        for queue in self._listeners:
+            queue.put_nowait(None)
+
+    def leave(self, queue: asyncio.Queue[Change | None]) -> None:
         """Stop filling that queue."""
         self._listeners.discard(queue)
 

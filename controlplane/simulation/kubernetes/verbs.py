@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.simulation.kubernetes import errors, fields, schema
+from controlplane.simulation.kubernetes.json_patch import json_patch
 from controlplane.simulation.kubernetes.resources import Json, Registry, Resource, at_path, resource_of_crd
 from controlplane.simulation.kubernetes.store import Store
 
-APPLY, MERGE, STRATEGIC = (
+APPLY, MERGE, STRATEGIC, JSON_PATCH = (
     "application/apply-patch+yaml",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    "application/json-patch+json",
 )
 CRD_KIND = "CustomResourceDefinition"
 
@@ -76,17 +78,19 @@ class Verbs:
         body.setdefault("metadata", {}).setdefault("namespace", live["metadata"].get("namespace", ""))
         return self._write(at, live, body, options)
 
-    def patch(self, at: Target, patch: Json, media_type: str, options: Options) -> tuple[Json, bool]:
+    def patch(self, at: Target, patch: Any, media_type: str, options: Options) -> tuple[Json, bool]:
         """PATCH of an object, its /scale or its /status; the second value says whether it was created."""
         if media_type == APPLY:
             return self._apply(at, patch, options)
-        if media_type not in (MERGE, STRATEGIC):
-            raise errors.unsupported_media_type(media_type, ["application/json-patch+json", MERGE, APPLY])
+        if media_type not in (MERGE, STRATEGIC, JSON_PATCH):
+            raise errors.unsupported_media_type(media_type, [JSON_PATCH, MERGE, APPLY])
         live = self._store.get(at.resource, at.namespace, at.name)
+        before = self._scale(at, live) if at.subresource == "scale" else live
+        wanted = json_patch(before, patch) if media_type == JSON_PATCH else fields.merge_patch(before, patch)
         if at.subresource == "scale":
-            return self._write_scale(at, live, fields.merge_patch(self._scale(at, live), patch), options), False
-        wanted = fields.merge_patch(live, patch)
-        if "resourceVersion" not in patch.get("metadata", {}):
+            return self._write_scale(at, live, wanted, options), False
+        # Without a version in the patch it holds for any. (One that a JSON patch has tested is the live one.)
+        if media_type == JSON_PATCH or "resourceVersion" not in patch.get("metadata", {}):
             wanted["metadata"].pop("resourceVersion", None)
         return self._write(at, live, wanted, options), False
 
@@ -181,7 +185,7 @@ class Verbs:
         status: Json = {"replicas": at_path(body, current) or 0}
         selector = at_path(body, selector_path) if selector_path else None
         if isinstance(selector, dict):
-            selector = ",".join(f"{k}={v}" for k, v in sorted(selector.get("matchLabels", {}).items()))
+            selector = _selector_text(selector)
         if selector:
             status["selector"] = selector
         return {
@@ -214,6 +218,16 @@ class Verbs:
 
 
 _ESTABLISHED = (("NamesAccepted", "NoConflicts"), ("Established", "InitialNamesAccepted"))
+
+
+def _selector_text(selector: Json) -> str:
+    """A LabelSelector as `/scale` shows it."""
+    terms = [f"{k}={v}" for k, v in sorted((selector.get("matchLabels") or {}).items())]
+    for one in selector.get("matchExpressions") or ():
+        key, values = one["key"], ",".join(sorted(one.get("values") or ()))
+        forms = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})"}
+        terms.append((forms | {"Exists": key, "DoesNotExist": f"!{key}"})[one["operator"]])
+    return ",".join(terms)
 
 
 def _differs(live: Json, wanted: Json) -> bool:

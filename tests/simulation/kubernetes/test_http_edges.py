@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from controlplane.simulation.kubernetes.http import KubernetesApi
 from controlplane.simulation.kubernetes.resources import Registry
 from controlplane.simulation.kubernetes.store import Store
 from controlplane.simulation.kubernetes.verbs import Verbs
+from tests.adapters.api_server import SimulatedApi
 
 NOW = "2026-11-21T01:38:42Z"
 MERGE = "application/merge-patch+json"
@@ -114,3 +116,21 @@ async def test_a_change_while_the_backlog_is_sent_is_told_once(since: str) -> No
         names = [json.loads(line)["object"]["metadata"]["name"] for line in (await got.text()).splitlines()]
     await runner.cleanup()
     assert names == (["first", "old", "late"] if since == "" else ["first", "late"])
+
+
+async def test_who_accepts_it_gets_every_resource_in_one_document(tmp_path: Path) -> None:
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+    async with SimulatedApi(tmp_path) as api, ClientSession(api.url, headers={"Accept": accept}) as session:
+        async with session.get("/apis") as answer:
+            found = await answer.json()
+            assert answer.content_type == "application/json"
+            assert "as=APIGroupDiscoveryList" in answer.headers["Content-Type"]
+        async with session.get("/api", headers={"Accept": "application/json"}) as answer:
+            assert (await answer.json())["kind"] == "APIVersions"
+    (apps,) = [item for item in found["items"] if item["metadata"]["name"] == "apps"]
+    deployments = apps["versions"][0]["resources"][0]
+    assert (deployments["resource"], deployments["scope"]) == ("deployments", "Namespaced")
+    assert [(s["subresource"], s["responseKind"]["kind"]) for s in deployments["subresources"]] == [
+        ("scale", "Scale"),
+        ("status", "Deployment"),
+    ]

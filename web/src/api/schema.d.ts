@@ -707,7 +707,7 @@ export interface components {
          * @description What limits a replica's sustained rate.
          * @enum {string}
          */
-        CapacityBound: "Tpot" | "Ttft" | "Kv" | "Sequences" | "Infeasible";
+        CapacityBound: "Tpot" | "Ttft" | "Kv" | "Sequences" | "E2e" | "Infeasible";
         /**
          * CapacityType
          * @description How the machine under a replica is bought.
@@ -717,6 +717,8 @@ export interface components {
         /**
          * ColdStart
          * @description Seconds from a replica's creation to Ready, as measured. `samples` 0: `p90_s` is the prior.
+         *
+         *     `stages` are the medians of its parts, as far as the cluster told them.
          */
         ColdStart: {
             /** P50 S */
@@ -725,6 +727,19 @@ export interface components {
             p90_s: number;
             /** Samples */
             samples: number;
+            stages?: components["schemas"]["ColdStartStages"] | null;
+        };
+        /**
+         * ColdStartStages
+         * @description Parts of one replica's cold start, seconds; None: not over yet, or not said.
+         */
+        ColdStartStages: {
+            /** Scheduled S */
+            scheduled_s?: number | null;
+            /** Pulled S */
+            pulled_s?: number | null;
+            /** Loaded S */
+            loaded_s?: number | null;
         };
         /**
          * Conflict
@@ -842,7 +857,7 @@ export interface components {
          * @description What can be wrong with a metrics page. Each is named; none is turned into a zero.
          * @enum {string}
          */
-        FaultKind: "Unreachable" | "Timeout" | "TooLarge" | "BadStatus" | "NotMetrics" | "Missing" | "Renamed" | "NotFinite" | "Negative" | "Stale" | "Reset";
+        FaultKind: "Unreachable" | "Timeout" | "TooLarge" | "BadStatus" | "NotMetrics" | "Missing" | "Renamed" | "NotFinite" | "Negative" | "Stale" | "Reset" | "Duplicate" | "NotAuthorised" | "Secret" | "Untrusted" | "Refused";
         /**
          * Fleet
          * @description The fleet page.
@@ -1111,6 +1126,21 @@ export interface components {
              * @default 0
              */
             finished_requests: number;
+            /** Outages */
+            outages?: {
+                [key: string]: components["schemas"]["Outage"];
+            };
+            /** Templates */
+            templates?: {
+                [key: string]: string;
+            };
+            /** Headroom */
+            headroom?: {
+                [key: string]: number;
+            };
+            mix?: components["schemas"]["Load"] | null;
+            /** Busy At S */
+            busy_at_s?: number | null;
         };
         /**
          * MetricsSource
@@ -1129,6 +1159,7 @@ export interface components {
             tls?: components["schemas"]["Tls"] | null;
             bearer?: components["schemas"]["SecretKey"] | null;
             prometheus?: components["schemas"]["PrometheusSource"] | null;
+            pool?: components["schemas"]["PoolSource"] | null;
         };
         /**
          * Mode
@@ -1197,6 +1228,33 @@ export interface components {
              */
             faults: components["schemas"]["Fault"][];
         };
+        /**
+         * Outage
+         * @description No more of a variant is asked for until `until_s` (unix seconds), and then one replica, as a try.
+         *
+         *     `strikes` is how often in a row it was found so; `ready` the replicas that were Ready meanwhile, at the least: one
+         *     more is a success and ends it. `reason` is the cluster's word, where it said one.
+         */
+        Outage: {
+            kind: components["schemas"]["OutageKind"];
+            /** Until S */
+            until_s: number;
+            /** Strikes */
+            strikes: number;
+            /** Ready */
+            ready: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * OutageKind
+         * @description StockOut: its replicas find no node. Failed: they start and crash, or their image cannot be had.
+         * @enum {string}
+         */
+        OutageKind: "StockOut" | "Failed";
         /**
          * Override
          * @description A person's word over the planner's, until `expires_at_s` (unix seconds; None: until it is taken back).
@@ -1334,6 +1392,10 @@ export interface components {
              * @default 0
              */
             reclaim_loss_rps: number;
+            /** Headroom */
+            headroom?: {
+                [key: string]: number;
+            };
         };
         /**
          * Policy
@@ -1453,6 +1515,26 @@ export interface components {
              * @default false
              */
             takeover: boolean;
+        };
+        /**
+         * PoolSource
+         * @description The router in front of the replicas (an endpoint picker, a frontend): its Pods in the target's namespace, and
+         *     where their metrics page is. Its queue is the only sign of load while there is no replica.
+         */
+        PoolSource: {
+            /** Pod Selector */
+            pod_selector: string;
+            /**
+             * Port
+             * @default 9090
+             */
+            port: number;
+            /**
+             * Path
+             * @default /metrics
+             */
+            path: string;
+            bearer?: components["schemas"]["SecretKey"] | null;
         };
         /**
          * Preference
@@ -1722,6 +1804,8 @@ export interface components {
             limits?: {
                 [key: string]: string;
             };
+            /** Waiting Requests */
+            waiting_requests?: number | null;
         };
         /**
          * Target
@@ -2119,6 +2203,20 @@ export interface components {
             preemptions_per_s?: number | null;
             ttft?: components["schemas"]["LatencySummary"] | null;
             tpot?: components["schemas"]["LatencySummary"] | null;
+            e2e?: components["schemas"]["LatencySummary"] | null;
+            /** Unschedulable */
+            unschedulable?: number | null;
+            /**
+             * Failing
+             * @default
+             */
+            failing: string;
+            /** Templates */
+            templates?: {
+                [key: string]: number;
+            };
+            /** Queue S */
+            queue_s?: number | null;
         };
         /**
          * VariantSeries
@@ -2167,6 +2265,7 @@ export interface components {
             capacity_rps: number | null;
             /** Cold Start S */
             cold_start_s: number | null;
+            cold_start_stages: components["schemas"]["ColdStartStages"] | null;
         };
         /**
          * Verdict

@@ -35,6 +35,7 @@ export function target(change: Partial<TargetSummary> = {}): TargetSummary {
         pending: 1,
         capacity_rps: 9.1,
         cold_start_s: 180,
+        cold_start_stages: null,
       },
     ],
     sparkline_rps: [1, 2, null, 3, 4],
