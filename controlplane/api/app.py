@@ -13,7 +13,8 @@ from fastapi.responses import JSONResponse, Response
 
 from controlplane import __version__
 from controlplane.adapters.clock import real_now_s
-from controlplane.api import catalog, freezes, overrides, prices, settings, variants
+from controlplane.adapters.task_sender import NoTasks
+from controlplane.api import catalog, channels, explain, freezes, jobs, overrides, prices, reports, settings, variants
 from controlplane.api.access import audit, sessions, tokens
 from controlplane.api.access.authenticate import DatabaseAuthenticator
 from controlplane.api.doors import Doors
@@ -27,7 +28,7 @@ from controlplane.api.routes import router
 from controlplane.api.views import Health, Problem
 from controlplane.api.web import mount_web
 from controlplane.domain.access import AccessRole
-from controlplane.domain.ports import Clock, LedgerUnavailable
+from controlplane.domain.ports import Clock, LedgerUnavailable, Tasks
 from controlplane.store.access import Access
 from controlplane.store.engine import make_engine
 from controlplane.store.migrate import is_current
@@ -43,8 +44,9 @@ def create_app(
     web_dir: Path | None = None,
     doors: Doors = Doors(),
     real_s: Callable[[], float] = real_now_s,
+    tasks: Tasks = NoTasks(),
 ) -> FastAPI:
-    """The API over that database; with `web_dir` it serves the built web UI too."""
+    """The API over that database; with `web_dir` it serves the built web UI too. Work for workers goes to `tasks`."""
     engine = make_engine(database_url)
     queries = Queries(engine)
     feed = TickFeed(queries)
@@ -75,11 +77,13 @@ def create_app(
     state.feed, state.queries, state.clock, state.writer = feed, queries, clock, Writer(engine)
     state.access, state.real_s, state.provider, state.public_url = access, real_s, doors.provider, doors.public_url
     state.authenticator = doors.authenticator or DatabaseAuthenticator(access, doors.provider, real_s)
+    state.tasks, state.notify_local = tasks, doors.notify_local
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(Guards, limited=doors.limited)
     add_problem_handlers(app)
     governance = (overrides.router, freezes.router, catalog.router, prices.router, variants.router, settings.router)
-    for part in (router, *governance, sessions.router, tokens.router, audit.router, *POLICIES):
+    work = (explain.router, jobs.router, reports.router, channels.router)
+    for part in (router, *governance, *POLICIES, *work, sessions.router, tokens.router, audit.router):
         app.include_router(part)
     _add_health(app, lambda: is_current(engine))
     _add_metrics(app, queries, clock, doors.public_metrics)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from controlplane.api import present
 from controlplane.api.cursors import cursor_of, read_cursor
 from controlplane.api.principals import Who, demand
-from controlplane.api.problems import MISSING, Conflict, NotFound, bad_value
+from controlplane.api.problems import CHANGING, MISSING, Conflict, NotFound, bad_value
 from controlplane.api.views import TickPage
 from controlplane.api.wording import LONGEST_S, NO_LONGER, ObjectNameQuery, Reason
 from controlplane.api.writes import Write, Writing, answer, etag
@@ -126,7 +126,7 @@ def create_override(namespace: str, name: str, body: OverrideIn, request: Reques
         return answer(unit, 201, view, made.version, f"/api/v1/{resource}")
 
 
-@router.delete("/overrides/{override_id}", response_model=OverrideOut, responses=MISSING | NO_LONGER)
+@router.delete("/overrides/{override_id}", response_model=OverrideOut, responses=CHANGING | NO_LONGER)
 def end_override(override_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """Take an override back now. It stays in the list, ended."""
     before = _found(request, override_id)

@@ -12,11 +12,21 @@ from starlette.exceptions import HTTPException
 
 from controlplane.api.views import Problem
 from controlplane.domain.ports import LedgerUnavailable
+from controlplane.store.engine import Unstorable
 from controlplane.store.queries import BadCursor
 from controlplane.store.unit import AlreadyAnswered, KeyReused, VersionMismatch
 
 MEDIA_TYPE = "application/problem+json"
 MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is none of that name"}}
+
+CONFLICTS: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "It does not go with how it is"}}
+CHANGING: dict[int | str, dict[str, Any]] = {
+    **MISSING,
+    **CONFLICTS,
+    412: {"model": Problem, "description": "Somebody else changed it since it was read"},
+    428: {"model": Problem, "description": "If-Match is missing"},
+}
+"""Of a write that names the version which it changes."""
 
 
 class NotFound(Exception):
@@ -99,6 +109,10 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def away(_: Request, error: LedgerUnavailable) -> JSONResponse:
         detail = f"The ledger (PostgreSQL) does not answer: {error}. Scaling goes on; ticks wait in the spool."
         return _answer(Problem("about:blank", "The ledger is away", 503, detail))
+
+    @app.exception_handler(Unstorable)
+    async def unstorable(_: Request, error: Unstorable) -> JSONResponse:
+        return _answer(Problem("about:blank", "A value is not allowed", 422, f"a value cannot be kept: {error}"))
 
     @app.exception_handler(BadValue)
     async def bad(_: Request, error: BadValue) -> JSONResponse:

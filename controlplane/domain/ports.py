@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, Tick
@@ -201,6 +202,42 @@ class DesiredCounts(Protocol):
 
     async def changed(self) -> None:
         """Returns when `counts` may have changed."""
+        ...
+
+
+class Tasks(Protocol):
+    """Where work for workers is sent."""
+
+    def send(self, name: str, *arguments: str) -> bool:
+        """Ask a worker for a task by its name; whether the broker took it. Never raises: what was not taken stays in
+        the ledger, and a sweep sends it again."""
+        ...
+
+
+class NotificationEvent(StrEnum):
+    """What people may want to be told of."""
+
+    CONFLICT = "Conflict"
+    STOCK_OUT = "StockOut"
+    METRIC_FAULT = "MetricFault"
+    ROLLBACK = "Rollback"
+    BUDGET = "Budget"
+
+
+class Notifier(Protocol):
+    """Tells people. Who is told, by which way, and how often, is not the teller's business."""
+
+    def notify(self, event: NotificationEvent, subject: str, namespace: str | None, message: str) -> int:
+        """Owe everybody who wants to know one message; how many. `subject` is what it is about: the same event of the
+        same subject is not told twice within a while. `namespace` None: of several."""
+        ...
+
+
+class Messenger(Protocol):
+    """Brings one message to one place."""
+
+    def send(self, url: str, title: str, body: str) -> str | None:
+        """None where it was taken; else why not, in words that hold no secret."""
         ...
 
 

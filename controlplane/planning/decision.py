@@ -31,13 +31,14 @@ PLANNER_VERSION = "4"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
-def decide(inputs: GroupInputs) -> GroupOutcome:
-    """Plan the group's targets together, then put each plan before the rules."""
+def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOutcome:
+    """Plan the group's targets together, then put each plan before the rules that are not `lifted` (see `judge`)."""
     situations = [situation(one, inputs.now_s) for one in inputs.targets]
     asks = [_ask(at) for at in situations]
     plans = with_headroom(asks, allocate(asks, inputs.inventory), inputs.inventory)
     decisions = [
-        _decide(at, ask, plan, inputs.spool_writable) for at, ask, plan in zip(situations, asks, plans, strict=True)
+        _decide(at, ask, plan, inputs.spool_writable, lifted)
+        for at, ask, plan in zip(situations, asks, plans, strict=True)
     ]
     memories = [remembered(at, plan, decision) for at, plan, decision in zip(situations, plans, decisions, strict=True)]
     return GroupOutcome(plans, tuple(decisions), tuple(memories), PLANNER_VERSION)
@@ -94,7 +95,7 @@ def _ask(at: Situation) -> Ask:
     return Ask(at.inputs, wanted, known, stocked_out, at.planned.by_variant, at.caps)
 
 
-def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool) -> Decision:
+def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool, lifted: frozenset[str]) -> Decision:
     current = {v.name: ask.current(v) for v in ask.inputs.target.variants}
     case = Case(
         inputs=at.inputs,
@@ -108,7 +109,7 @@ def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool) -> Decisi
         caps=at.caps,
         changed=at.changed,
     )
-    desired, trail = judge(case, plan.replicas)
+    desired, trail = judge(case, plan.replicas, lifted)
     verdict = _verdict(ask, current, desired, trail)
     reason = _with_people(_reason(verdict, current, desired, plan, trail), trail)
     return Decision(ask.inputs.target.key, verdict, current, dict(desired), trail, reason)

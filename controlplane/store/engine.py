@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from controlplane.domain.ports import LedgerUnavailable
@@ -34,18 +34,25 @@ NOT_MIGRATED = ("42P01", "42703")
 """PostgreSQL's undefined_table and undefined_column: the schema is missing, or older than this program."""
 
 
+class Unstorable(ValueError):
+    """A value that PostgreSQL does not hold: text with a NUL, a number beyond its column."""
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction, committed at the end of the block.
 
     Raises:
         LedgerUnavailable: if the database does not answer, or has not this version's schema (yet).
+        Unstorable: if it was given a value that it does not hold.
     """
     try:
         with engine.begin() as connection:
             yield connection
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise LedgerUnavailable(_words(error)) from error
+    except DataError as error:
+        raise Unstorable(_words(error)) from error
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in NOT_MIGRATED:
             raise LedgerUnavailable(f"{_words(error)}; run `tidegate migrate`") from error

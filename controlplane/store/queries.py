@@ -55,6 +55,11 @@ class Queries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The engine underneath, for those who read beside it."""
+        return self._engine
+
     def target_rows(self, now_s: float, sparkline_points: int = 60, sparkline_s: float = 3600.0) -> list[TargetRow]:
         """Every target with its newest tick, by key."""
         newest = select(ticks.c.target, ticks.c.body).ext(distinct_on(ticks.c.target))
@@ -71,6 +76,12 @@ class Queries:
             line = lines.get(target.key, (None,) * sparkline_points)
             rows.append(TargetRow(target, last.get(target.key), day.get(target.key), line))
         return rows
+
+    def targets(self) -> list[Target]:
+        """Every mirrored target, by key."""
+        with transaction(self._engine) as connection:
+            mirrored = connection.execute(select(targets.c.body).order_by(targets.c.key)).scalars().all()
+        return [TARGET.validate_python(body) for body in mirrored]
 
     def target(self, key: str) -> Target | None:
         """One mirrored target by `namespace/name`; None where there is none."""

@@ -13,12 +13,16 @@ EXPIRY_EVERY_S = 30.0
 """Real seconds between looks for what expired: it is the auditor's row that waits, nothing holds longer for it."""
 JUDGE_EVERY_S = 20.0
 """Real seconds between rounds over the policies: a canary ends, or is taken back, that much late at most."""
+SWEEP_EVERY_S = 15.0
+"""Real seconds until a job that the broker did not take, or whose worker died, is sent again."""
 
 
 def make_app(broker_url: str) -> Celery:
     """The application over that broker; results are not kept, since tasks write to the ledger."""
     made = Celery(
-        "tidegate", broker=broker_url, include=["controlplane.workers.tasks", "controlplane.workers.governance"]
+        "tidegate",
+        broker=broker_url,
+        include=[f"controlplane.workers.{name}" for name in ("tasks", "governance", "jobs", "notices")],
     )
     made.conf.update(
         task_ignore_result=True,
@@ -44,6 +48,16 @@ def make_app(broker_url: str) -> Celery:
                 "task": "tidegate.judge_policies",
                 "schedule": schedule(JUDGE_EVERY_S),
                 "options": {"expires": JUDGE_EVERY_S},
+            },
+            "watch-notices": {
+                "task": "tidegate.watch_notices",
+                "schedule": schedule(SWEEP_EVERY_S),
+                "options": {"expires": SWEEP_EVERY_S},
+            },
+            "sweep-jobs": {
+                "task": "tidegate.sweep_jobs",
+                "schedule": schedule(SWEEP_EVERY_S),
+                "options": {"expires": SWEEP_EVERY_S},
             },
         },
     )

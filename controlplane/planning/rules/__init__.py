@@ -43,8 +43,9 @@ RULES: tuple[Rule, ...] = (
 people have said."""
 
 
-def judge(case: Case, proposed: Replicas) -> tuple[Replicas, tuple[Ruling, ...]]:
-    """The proposal after every rule, and the trail.
+def judge(case: Case, proposed: Replicas, lifted: frozenset[str] = frozenset()) -> tuple[Replicas, tuple[Ruling, ...]]:
+    """The proposal after every rule, and the trail. The rules named in `lifted` are not asked: that is for those who
+    want to know what would have been without them, never for the loop.
 
     Mode Off and a rival end it: what is wanted now stays. Where the load is not known only the rules that need none go
     on, from what is wanted now: bounds, waking, and people.
@@ -53,7 +54,7 @@ def judge(case: Case, proposed: Replicas) -> tuple[Replicas, tuple[Ruling, ...]]
     replicas: Replicas = dict(proposed)
     blind = False
     for rule in RULES:
-        if blind and not rule.blind:
+        if rule.name in lifted or (blind and not rule.blind):
             continue
         ruling = rule.judge(case, replicas)
         trail.append(ruling)
