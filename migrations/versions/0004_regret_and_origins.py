@@ -1,7 +1,7 @@
 """Regret of policy versions, and which targets are gone.
 
 Revision ID: 0004
-Revises: 0002
+Revises: 0007
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
