@@ -1,7 +1,7 @@
 """Regret of policy versions, and which targets are gone.
 
 Revision ID: 0004
-Revises: 0002
+Revises: 0007
 """
 
 from __future__ import annotations

@@ -130,8 +130,8 @@ def archive(policy_id: UUID, request: Request, write: Writing) -> JSONResponse:
         if before.archived_at_s is not None:
             raise Conflict("it was put away already")
         life, reason = before.life, "the policy was put away"
-        ends = [s for s in (Stage.CANARY, Stage.LIVE, Stage.SHADOW, Stage.DRAFT) for _ in life.of_stage(s)]
-        numbers = [n for s in dict.fromkeys(ends) for n in life.of_stage(s)]
+        open_ = (Stage.CANARY, Stage.LIVE, Stage.SHADOW, Stage.DRAFT)
+        numbers = [number for stage in open_ for number in life.of_stage(stage)]
         actor = write.who.id
         gone = [StageChange(n, Stage.SUPERSEDED, unit.now_s, actor, reason) for n in numbers]
         after = Policies.archive(unit, Policies.change(unit, before, gone))
