@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from controlplane.api.views import Problem
 from controlplane.domain.ports import LedgerUnavailable
-from controlplane.store.engine import Unstorable
+from controlplane.store.engine import Unstorable, first_words
 from controlplane.store.queries import BadCursor
 from controlplane.store.unit import AlreadyAnswered, KeyReused, VersionMismatch
 
@@ -112,7 +112,9 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Unstorable)
     async def unstorable(_: Request, error: Unstorable) -> JSONResponse:
-        return _answer(Problem("about:blank", "A value is not allowed", 422, f"a value cannot be kept: {error}"))
+        return _answer(
+            Problem("about:blank", "A value is not allowed", 422, f"a value cannot be kept: {first_words(error)}")
+        )
 
     @app.exception_handler(BadValue)
     async def bad(_: Request, error: BadValue) -> JSONResponse:

@@ -47,11 +47,15 @@ class Directing:
             self._keep(self.known)
 
     def applied(self, state: ClusterState, now_s: float) -> ClusterState:
-        """The cluster with every target as people want it at `now_s`."""
+        """The cluster with every target, and every candidate beside one, as people want it at `now_s`."""
         if self.known is None:
             self._recall()
         known = self.known if self.known is not None else _blind(now_s)
-        return replace(state, targets=tuple(directed(target, known, now_s) for target in state.targets))
+        return replace(
+            state,
+            targets=tuple(directed(target, known, now_s) for target in state.targets),
+            candidates=tuple(replace(c, target=directed(c.target, known, now_s)) for c in state.candidates),
+        )
 
     def _recall(self) -> None:
         """After a start during an outage: what the process before knew."""

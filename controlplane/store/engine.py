@@ -34,8 +34,8 @@ NOT_MIGRATED = ("42P01", "42703")
 """PostgreSQL's undefined_table and undefined_column: the schema is missing, or older than this program."""
 
 
-class Unstorable(ValueError):
-    """A value that PostgreSQL does not hold: text with a NUL, a number beyond its column."""
+Unstorable = DataError
+"""A value that PostgreSQL does not hold: text with a NUL, a number beyond its column."""
 
 
 @contextmanager
@@ -50,17 +50,16 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise LedgerUnavailable(_words(error)) from error
-    except DataError as error:
-        raise Unstorable(_words(error)) from error
+        raise LedgerUnavailable(first_words(error)) from error
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in NOT_MIGRATED:
-            raise LedgerUnavailable(f"{_words(error)}; run `tidegate migrate`") from error
+            raise LedgerUnavailable(f"{first_words(error)}; run `tidegate migrate`") from error
         if error.connection_invalidated:
-            raise LedgerUnavailable(_words(error)) from error
+            raise LedgerUnavailable(first_words(error)) from error
         raise
 
 
-def _words(error: Exception) -> str:
+def first_words(error: Exception) -> str:
+    """What the driver says, without the statement and its values."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -31,7 +31,7 @@ from controlplane.workers.jobs import work
 from tests.ledger_builders import NOW_S, make_load, make_target, make_tick
 
 PACKAGE = "tidegate_client"
-CONFIG = "post_hooks: []\n"
+CONFIG = "post_hooks: []\ncontent_type_overrides:\n  application/yaml: application/octet-stream\n"
 """The generator would format what it wrote: that is for people."""
 
 
