@@ -22,7 +22,7 @@ from controlplane.settings import settings_from
 from controlplane.simulation.regret import Regret, regret, verdict
 from controlplane.simulation.scenario import ScenarioError
 from controlplane.simulation.traffic import TraceError
-from controlplane.store.engine import Engine, make_engine, transaction
+from controlplane.store.engine import make_engine, transaction
 from controlplane.store.governed import ShadowTicks
 from controlplane.store.notifications import OwedNotifier
 from controlplane.store.policies import Policies, StoredPolicy
@@ -207,13 +207,17 @@ def _other(policy: StoredPolicy, number: int) -> int | None:
     return life.previous if number == life.live else life.live
 
 
-def _owe(engine: Engine, now_s: float) -> Tell:
+def _owe(database_url: str, now_s: float) -> Tell:
     """Tells those who want to know of roll-backs, by the channels that they chose."""
 
     def tell(subject: str, namespace: str, message: str) -> None:
         _log.warning("%s in %s: %s", subject, namespace, message)
-        with transaction(engine) as connection:
-            OwedNotifier(connection, now_s).notify(NotificationEvent.ROLLBACK, subject, namespace, message)
+        engine = make_engine(database_url)
+        try:
+            with transaction(engine) as connection:
+                OwedNotifier(connection, now_s).notify(NotificationEvent.ROLLBACK, subject, namespace, message)
+        finally:
+            engine.dispose()
 
     return tell
 
@@ -225,7 +229,7 @@ def judge_policies() -> None:
     now_s = clock_from_anchor(settings.clock_path).now_s()
     engine = make_engine(settings.database_url)
     try:
-        asks = Caretaker(Writer(engine), now_s, _owe(engine, now_s)).round()
+        asks = Caretaker(Writer(engine), now_s, _owe(settings.database_url, now_s)).round()
         ShadowTicks(engine).forget(now_s - SHADOWS_KEPT_S)
     finally:
         engine.dispose()
@@ -241,6 +245,6 @@ def compare_version(policy_id: str, number: int, target: str, since_s: float, un
     engine = make_engine(settings.database_url)
     try:
         ask = Ask(UUID(policy_id), number, target, since_s, until_s)
-        Caretaker(Writer(engine), now_s, _owe(engine, now_s)).compare(ask)
+        Caretaker(Writer(engine), now_s, _owe(settings.database_url, now_s)).compare(ask)
     finally:
         engine.dispose()
