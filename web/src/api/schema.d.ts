@@ -124,6 +124,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ticks/{tick_id}/neighbours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Neighbours
+         * @description The decisions of the same target just before and after one. The newest has no next one yet.
+         */
+        get: operations["neighbours_api_v1_ticks__tick_id__neighbours_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -707,7 +727,7 @@ export interface components {
          * @description What limits a replica's sustained rate.
          * @enum {string}
          */
-        CapacityBound: "Tpot" | "Ttft" | "Kv" | "Sequences" | "Infeasible";
+        CapacityBound: "Tpot" | "Ttft" | "Kv" | "Sequences" | "E2e" | "Infeasible";
         /**
          * CapacityType
          * @description How the machine under a replica is bought.
@@ -838,11 +858,22 @@ export interface components {
             detail: string;
         };
         /**
+         * FaultCount
+         * @description What is wrong with metrics pages at the newest tick, by kind.
+         */
+        FaultCount: {
+            kind: components["schemas"]["FaultKind"];
+            /** Count */
+            count: number;
+            /** Example */
+            example: string;
+        };
+        /**
          * FaultKind
          * @description What can be wrong with a metrics page. Each is named; none is turned into a zero.
          * @enum {string}
          */
-        FaultKind: "Unreachable" | "Timeout" | "TooLarge" | "BadStatus" | "NotMetrics" | "Missing" | "Renamed" | "NotFinite" | "Negative" | "Stale" | "Reset";
+        FaultKind: "Unreachable" | "Timeout" | "TooLarge" | "BadStatus" | "NotMetrics" | "Missing" | "Renamed" | "NotFinite" | "Negative" | "Stale" | "Reset" | "Duplicate" | "NotAuthorised" | "Secret" | "Untrusted" | "Refused";
         /**
          * Fleet
          * @description The fleet page.
@@ -1111,6 +1142,21 @@ export interface components {
              * @default 0
              */
             finished_requests: number;
+            /** Outages */
+            outages?: {
+                [key: string]: components["schemas"]["Outage"];
+            };
+            /** Templates */
+            templates?: {
+                [key: string]: string;
+            };
+            /** Headroom */
+            headroom?: {
+                [key: string]: number;
+            };
+            mix?: components["schemas"]["Load"] | null;
+            /** Busy At S */
+            busy_at_s?: number | null;
         };
         /**
          * MetricsSource
@@ -1197,6 +1243,33 @@ export interface components {
              */
             faults: components["schemas"]["Fault"][];
         };
+        /**
+         * Outage
+         * @description No more of a variant is asked for until `until_s` (unix seconds), and then one replica, as a try.
+         *
+         *     `strikes` is how often in a row it was found so; `ready` the replicas that were Ready meanwhile, at the least: one
+         *     more is a success and ends it. `reason` is the cluster's word, where it said one.
+         */
+        Outage: {
+            kind: components["schemas"]["OutageKind"];
+            /** Until S */
+            until_s: number;
+            /** Strikes */
+            strikes: number;
+            /** Ready */
+            ready: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * OutageKind
+         * @description StockOut: its replicas find no node. Failed: they start and crash, or their image cannot be had.
+         * @enum {string}
+         */
+        OutageKind: "StockOut" | "Failed";
         /**
          * Override
          * @description A person's word over the planner's, until `expires_at_s` (unix seconds; None: until it is taken back).
@@ -1334,6 +1407,10 @@ export interface components {
              * @default 0
              */
             reclaim_loss_rps: number;
+            /** Headroom */
+            headroom?: {
+                [key: string]: number;
+            };
         };
         /**
          * Policy
@@ -1722,6 +1799,8 @@ export interface components {
             limits?: {
                 [key: string]: string;
             };
+            /** Waiting Requests */
+            waiting_requests?: number | null;
         };
         /**
          * Target
@@ -1858,6 +1937,16 @@ export interface components {
             variants: components["schemas"]["VariantStatus"][];
             /** Sparkline Rps */
             sparkline_rps: (number | null)[];
+            /** Sparkline Usd Per Hour */
+            sparkline_usd_per_hour: (number | null)[];
+            /** Coverage */
+            coverage: number | null;
+            /** Tick Interval S */
+            tick_interval_s: number;
+            /** Faults */
+            faults: components["schemas"]["FaultCount"][];
+            /** Conflicts */
+            conflicts: string[];
         };
         /**
          * Tick
@@ -1896,6 +1985,16 @@ export interface components {
             tick: components["schemas"]["Tick"];
             /** Sentences */
             sentences: string[];
+        };
+        /**
+         * TickNeighbours
+         * @description The decisions of the same target just before and after one.
+         */
+        TickNeighbours: {
+            /** Previous Id */
+            previous_id: string | null;
+            /** Next Id */
+            next_id: string | null;
         };
         /**
          * TickPage
@@ -2119,6 +2218,18 @@ export interface components {
             preemptions_per_s?: number | null;
             ttft?: components["schemas"]["LatencySummary"] | null;
             tpot?: components["schemas"]["LatencySummary"] | null;
+            e2e?: components["schemas"]["LatencySummary"] | null;
+            /** Unschedulable */
+            unschedulable?: number | null;
+            /**
+             * Failing
+             * @default
+             */
+            failing: string;
+            /** Templates */
+            templates?: {
+                [key: string]: number;
+            };
         };
         /**
          * VariantSeries
@@ -2136,6 +2247,8 @@ export interface components {
             ready: (number | null)[];
             /** Pending */
             pending: (number | null)[];
+            /** Cold Start S */
+            cold_start_s: (number | null)[];
         };
         /**
          * VariantStatus
@@ -2622,6 +2735,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TickDetail"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    neighbours_api_v1_ticks__tick_id__neighbours_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tick_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TickNeighbours"];
                 };
             };
             /** @description Nobody, or a token that is forged, expired or revoked */
