@@ -22,7 +22,7 @@ SCHEMES = ("light", "dark")
 def open_dialog(page: Page) -> None:
     """The override dialog, filled in, not sent."""
     page.get_by_role("button", name="Pin or override").click()
-    page.get_by_label("Replicas").first.fill("5")
+    page.get_by_role("textbox", name="Replicas").fill("5")
     page.get_by_label("Reason").fill("load test of the new prompt")
 
 

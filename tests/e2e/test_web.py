@@ -66,7 +66,7 @@ def opened(context: BrowserContext, url: str) -> Page:
 def test_a_pin_says_what_it_costs_is_listed_and_is_ended(system: System, admin: BrowserContext) -> None:
     page = opened(admin, f"{system.url}/targets/default/chat?range=1h")
     page.get_by_role("button", name="Pin or override").click()
-    page.get_by_label("Replicas").fill("5")
+    page.get_by_role("textbox", name="Replicas").fill("5")
     expect(page.get_by_test_id("consequence")).to_contain_text(re.compile(r"[+−]\d+ .*= [+−]\$\d+\.\d\d/h|Nothing moves"))
     page.get_by_label("Reason").fill("load test")
     page.get_by_role("button", name="Pin for 30 minutes").click()

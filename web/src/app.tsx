@@ -10,7 +10,7 @@ import { Layout } from "./components/Layout";
 import { NoPage, PageFailed } from "./components/states";
 import { fleetSearch } from "./lib/fleet";
 import { auditSearch, overridesSearch, targetSearch } from "./lib/search";
-import { theme } from "./theme";
+import { readable, theme } from "./theme";
 
 const root = createRootRoute({ component: Layout, notFoundComponent: NoPage });
 const getParentRoute = () => root;
@@ -55,7 +55,7 @@ const queries = new QueryClient({ defaultOptions: { queries: { retry: 1, staleTi
 
 export function App() {
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={readable} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <LiveProvider>
           <RouterProvider router={router} />

@@ -45,7 +45,7 @@ export function Stat({ label, children, hint }: { label: string; children: React
 export function Stats({ children }: { children: ReactNode }) {
   return (
     <Paper withBorder p="md">
-      <Group wrap="wrap" style={{ columnGap: 36, rowGap: 10 }}>
+      <Group wrap="wrap" style={{ columnGap: 26, rowGap: 10 }}>
         {children}
       </Group>
     </Paper>

@@ -9,7 +9,7 @@ import { Sparkline } from "../bits";
 export function TargetLink({ target }: { target: TargetSummary }) {
   const { namespace, name } = target;
   return (
-    <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace, name } as never} fw={600} style={{ overflowWrap: "anywhere" }}>
+    <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace, name } as never} fw={600} size="sm" style={{ overflowWrap: "anywhere" }}>
       {keyOf(target)}
     </Anchor>
   );

@@ -113,7 +113,7 @@ export default function Chart(props: ChartProps) {
           {caption}
         </Text>
       )}
-      <Box ref={box} h={HEIGHT + 34} style={{ cursor: onPick ? "pointer" : undefined }}>
+      <Box ref={box} mih={HEIGHT + 38} style={{ cursor: onPick ? "pointer" : undefined }}>
         <div ref={host} />
       </Box>
     </Paper>
