@@ -67,7 +67,9 @@ def test_a_pin_says_what_it_costs_is_listed_and_is_ended(system: System, admin: 
     page = opened(admin, f"{system.url}/targets/default/chat?range=1h")
     page.get_by_role("button", name="Pin or override").click()
     page.get_by_role("textbox", name="Replicas").fill("5")
-    expect(page.get_by_test_id("consequence")).to_contain_text(re.compile(r"[+−]\d+ .*= [+−]\$\d+\.\d\d/h|Nothing moves"))
+    expect(page.get_by_test_id("consequence")).to_contain_text(
+        re.compile(r"[+−]\d+ .*= [+−]\$\d+\.\d\d/h|Nothing moves")
+    )
     page.get_by_label("Reason").fill("load test")
     page.get_by_role("button", name="Pin for 30 minutes").click()
     row = page.get_by_test_id("override-row")

@@ -16,6 +16,15 @@ export function useNow(everyMs = 500): number | null {
   return now;
 }
 
+/** Real seconds that news may take to come here: over a fast clock they are many of its own. */
+const UNDERWAY_S = 5;
+
+/** The newest time that one could have heard of by now: what is late is late by this, not by the clock. */
+export function useHeardBy(otherwise: number): number {
+  const { speed } = useLive();
+  return (useNow(2000) ?? otherwise) - UNDERWAY_S * (speed ?? 1);
+}
+
 /** The controller's clock; a faster one than life says so, and silence is plain to see. */
 export function ClockBadge() {
   const { speed, stale } = useLive();

@@ -7,7 +7,7 @@ import type { Fleet } from "../api/client";
 import { useFleet } from "../api/hooks";
 import { useLive } from "../api/live";
 import { Stat, Stats } from "../components/bits";
-import { useNow } from "../components/Clock";
+import { useHeardBy } from "../components/Clock";
 import { Filters } from "../components/fleet/Filters";
 import { Rows } from "../components/fleet/Rows";
 import { Answer, Empty } from "../components/states";
@@ -34,7 +34,7 @@ export function FleetView({ fleet }: { fleet: Fleet }) {
   const { stale } = useLive();
   const { totals, targets } = fleet;
   // What is late is late by the clock, also while no new decision comes.
-  const now = useNow(5000) ?? totals.now_s;
+  const now = useHeardBy(totals.now_s);
   const rows = useMemo(() => grouped(arranged(targets, search, now), search.group), [targets, search, now]);
   if (targets.length === 0) {
     return (

@@ -5,7 +5,7 @@ import type { Fleet, TargetSummary } from "../api/client";
 import { useFleet } from "../api/hooks";
 import { useLive } from "../api/live";
 import { Stat, Stats } from "../components/bits";
-import { useNow } from "../components/Clock";
+import { useHeardBy, useNow } from "../components/Clock";
 import { TargetLink } from "../components/fleet/cells";
 import { Answer, Empty } from "../components/states";
 import { isLate, keyOf } from "../lib/fleet";
@@ -54,10 +54,11 @@ function Word({ fine, text }: { fine: boolean; text: string }) {
 
 function Targets({ fleet }: { fleet: Fleet }) {
   const now = useNow(1000) ?? fleet.totals.now_s;
+  const heardBy = useHeardBy(fleet.totals.now_s);
   if (fleet.targets.length === 0) return <Empty title="No target yet">The controller has recorded none.</Empty>;
-  const late = fleet.targets.filter((target) => target.at_s === null || isLate(target, now)).length;
+  const late = fleet.targets.filter((target) => target.at_s === null || isLate(target, heardBy)).length;
   const faulty = fleet.targets.filter((target) => target.faults.length > 0).length;
-  const rows = [...fleet.targets].sort((a, b) => weight(b, now) - weight(a, now) || keyOf(a).localeCompare(keyOf(b)));
+  const rows = [...fleet.targets].sort((a, b) => weight(b, heardBy) - weight(a, heardBy) || keyOf(a).localeCompare(keyOf(b)));
   return (
     <Stack gap="xs">
       <Group gap="md">
@@ -79,7 +80,7 @@ function Targets({ fleet }: { fleet: Fleet }) {
           </Table.Thead>
           <Table.Tbody>
             {rows.map((target) => (
-              <Row key={keyOf(target)} target={target} now={now} />
+              <Row key={keyOf(target)} target={target} now={now} heardBy={heardBy} />
             ))}
           </Table.Tbody>
         </Table>
@@ -91,8 +92,8 @@ function Targets({ fleet }: { fleet: Fleet }) {
 const weight = (target: TargetSummary, now: number) =>
   (isLate(target, now) || target.at_s === null ? 1000 : 0) + target.faults.reduce((sum, fault) => sum + fault.count, 0) + target.conflicts.length;
 
-function Row({ target, now }: { target: TargetSummary; now: number }) {
-  const late = isLate(target, now);
+function Row({ target, now, heardBy }: { target: TargetSummary; now: number; heardBy: number }) {
+  const late = isLate(target, heardBy);
   return (
     <Table.Tr data-testid="health-row">
       <Table.Td>

@@ -5,7 +5,7 @@ import type { TargetSummary } from "../api/client";
 import { useSeries, useTarget } from "../api/hooks";
 import { useLive } from "../api/live";
 import { Stat, Stats, Variants, VerdictBadge } from "../components/bits";
-import { useNow } from "../components/Clock";
+import { useHeardBy } from "../components/Clock";
 import { Cost, Troubles } from "../components/fleet/cells";
 import { OverridesOfTarget } from "../components/overrides/OfTarget";
 import { Answer } from "../components/states";
@@ -56,7 +56,7 @@ export function TargetPage() {
 }
 
 function Head({ target }: { target: TargetSummary }) {
-  const now = useNow(5000) ?? target.at_s ?? 0;
+  const now = useHeardBy(target.at_s ?? 0);
   return (
     <Stack gap="sm">
       <Group>
