@@ -13,9 +13,11 @@ from tests.e2e.system import System
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 PLAYED_S = 90.0
 """Real seconds of play before the pictures are taken: three quarters of an hour of the generated day at a speed of 30."""
-SETTLED_MS = 1500
+SETTLED_MS = 1200
 """For charts to be drawn and transitions to end."""
 SIZES = {"": (1280, 800), "-narrow": (390, 844)}
+NARROW = ("fleet", "target", "decision")
+"""Taken at a phone's width too."""
 SCHEMES = ("light", "dark")
 
 
@@ -55,6 +57,8 @@ def take(url: str, link: str, tick: str, browser: Browser) -> None:
                 color_scheme=scheme,
             )
             for name, (path, act) in pages(tick).items():
+                if suffix and name not in NARROW:
+                    continue
                 page = context.new_page()
                 page.goto(url + path)
                 page.wait_for_selector("h1")

@@ -1,4 +1,4 @@
-import { Anchor, AppShell, Box, Burger, Group, Menu, NavLink, Stack, Text, UnstyledButton, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { Anchor, AppShell, Box, Burger, Group, Menu, NavLink, Stack, Text, UnstyledButton, useComputedColorScheme, useMantineColorScheme, VisuallyHidden } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useEffect } from "react";
@@ -83,9 +83,10 @@ function UserMenu() {
   return (
     <Menu position="bottom-end" withinPortal>
       <Menu.Target>
-        <UnstyledButton aria-label="user menu" className="user">
+        <UnstyledButton className="user">
           <Text size="sm" truncate maw={140}>
-            {me.data?.name ?? "Menu"} ▾
+            {me.data?.name ?? "Menu"} <span aria-hidden>▾</span>
+            <VisuallyHidden>: user menu</VisuallyHidden>
           </Text>
         </UnstyledButton>
       </Menu.Target>

@@ -26,7 +26,7 @@ export function Grants() {
       `${grant.kind} ${grant.subject}`,
       wordsOf(grant),
       grant.created_by,
-      <Button key="remove" size="compact-xs" variant="default" aria-label={`take ${wordsOf(grant)} from ${grant.subject}`} onClick={() => setRemoving(grant)}>
+      <Button key="remove" size="compact-xs" variant="default" aria-label={`Take back ${wordsOf(grant)} from ${grant.subject}`} onClick={() => setRemoving(grant)}>
         Take back
       </Button>,
     ],
