@@ -124,6 +124,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ticks/{tick_id}/neighbours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Neighbours
+         * @description The decisions of the same target just before and after one. The newest has no next one yet.
+         */
+        get: operations["neighbours_api_v1_ticks__tick_id__neighbours_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -2288,6 +2308,17 @@ export interface components {
             detail: string;
         };
         /**
+         * FaultCount
+         * @description What is wrong with metrics pages at the newest tick, by kind.
+         */
+        FaultCount: {
+            kind: components["schemas"]["FaultKind"];
+            /** Count */
+            count: number;
+            /** Example */
+            example: string;
+        };
+        /**
          * FaultKind
          * @description What can be wrong with a metrics page. Each is named; none is turned into a zero.
          * @enum {string}
@@ -4348,6 +4379,16 @@ export interface components {
             variants: components["schemas"]["VariantStatus"][];
             /** Sparkline Rps */
             sparkline_rps: (number | null)[];
+            /** Sparkline Usd Per Hour */
+            sparkline_usd_per_hour: (number | null)[];
+            /** Coverage */
+            coverage: number | null;
+            /** Tick Interval S */
+            tick_interval_s: number;
+            /** Faults */
+            faults: components["schemas"]["FaultCount"][];
+            /** Conflicts */
+            conflicts: string[];
         };
         /**
          * Tick
@@ -4388,6 +4429,16 @@ export interface components {
             tick: components["schemas"]["Tick"];
             /** Sentences */
             sentences: string[];
+        };
+        /**
+         * TickNeighbours
+         * @description The decisions of the same target just before and after one.
+         */
+        TickNeighbours: {
+            /** Previous Id */
+            previous_id: string | null;
+            /** Next Id */
+            next_id: string | null;
         };
         /**
          * TickPage
@@ -4702,6 +4753,8 @@ export interface components {
             ready: (number | null)[];
             /** Pending */
             pending: (number | null)[];
+            /** Cold Start S */
+            cold_start_s: (number | null)[];
         };
         /**
          * VariantStatus
@@ -5361,6 +5414,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TickDetail"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    neighbours_api_v1_ticks__tick_id__neighbours_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tick_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TickNeighbours"];
                 };
             };
             /** @description Nobody, or a token that is forged, expired or revoked */

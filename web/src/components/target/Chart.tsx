@@ -5,8 +5,11 @@ import { useElementSize } from "@mantine/hooks";
 import { useEffect, useMemo, useRef } from "react";
 import uPlot from "uplot";
 
-import type { Columns, Mark } from "../lib/series";
-import { LINES, LINES_DARK } from "../theme";
+import type { Stretch } from "../../lib/search";
+import { useZone, type Zone } from "../../lib/zone";
+import type { Columns, Mark } from "../../lib/series";
+import { LINES, LINES_DARK } from "../../theme";
+import { drawLimit, drawMarks } from "./ink";
 
 export type Line = {
   label: string;
@@ -18,6 +21,8 @@ export type Line = {
   /** Draw across times that this line has no point at: for lines that share an axis with another's times. */
   spanGaps?: boolean;
   points?: boolean;
+  /** Part of a band, which has a name by its middle line. */
+  quiet?: boolean;
 };
 
 export type ChartProps = {
@@ -32,6 +37,7 @@ export type ChartProps = {
   band?: [number, number];
   marks?: Mark[];
   onPick?: (at: number) => void;
+  onZoom?: (stretch: Stretch) => void;
   max?: number;
 };
 
@@ -39,21 +45,22 @@ const HEIGHT = 190;
 
 /** A time series; the cursor is shared by all charts of a page. */
 export default function Chart(props: ChartProps) {
-  const { title, caption, data, lines, format, onPick } = props;
+  const { title, caption, data, lines, format, onPick, onZoom } = props;
   const { ref: box, width } = useElementSize();
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const scheme = useComputedColorScheme("light");
   const palette = scheme === "dark" ? LINES_DARK : LINES;
-  const pick = useRef(onPick);
-  pick.current = onPick;
+  const zone = useZone();
+  const hands = useRef<Hands>({ onPick, onZoom });
+  hands.current = { onPick, onZoom };
   const shape = JSON.stringify([lines, props.limit, props.band, props.max]);
 
   const options = useMemo(
-    () => optionsOf(props, palette, scheme === "dark", pick),
+    () => optionsOf(props, palette, scheme === "dark", zone, hands),
     // Lines are described by value: a new array of the same lines is no reason to draw anew.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [shape, scheme, format],
+    [shape, scheme, format, zone],
   );
 
   const marks = useRef(props.marks);
@@ -80,13 +87,13 @@ export default function Chart(props: ChartProps) {
   }, [data]);
 
   return (
-    <Paper withBorder p="sm" component="section" aria-label={title}>
+    <Paper withBorder p="sm" component="section" aria-label={title} miw={0}>
       <Group justify="space-between" gap="xs" align="baseline">
-        <Text fw={600} size="sm">
+        <Text fw={600} size="sm" component="h3" m={0}>
           {title}
         </Text>
         <Group gap="sm">
-          {lines.map((line) => (
+          {lines.filter((line) => !line.quiet).map((line) => (
             <Group key={line.label} gap={4} wrap="nowrap">
               <Box w={14} h={0} style={{ borderTop: `2px ${line.dash ? "dashed" : "solid"} ${palette[line.colour % palette.length]}` }} />
               <Text size="xs" c="dimmed">
@@ -106,23 +113,29 @@ export default function Chart(props: ChartProps) {
           {caption}
         </Text>
       )}
-      <Box ref={box} mih={HEIGHT + 28} style={{ cursor: onPick ? "pointer" : undefined }}>
+      <Box ref={box} mih={HEIGHT + 38} style={{ cursor: onPick ? "pointer" : undefined }}>
         <div ref={host} />
       </Box>
     </Paper>
   );
 }
 
-type Picked = { current: ((at: number) => void) | undefined };
+type Hands = Pick<ChartProps, "onPick" | "onZoom">;
 
-function optionsOf(props: ChartProps, palette: string[], dark: boolean, pick: Picked) {
+/** Only where the mouse is goes to the other charts: a click or a drag is one chart's own. */
+const hoverAlone = (type: string) => type === "mousemove" || type === "mouseleave";
+/** Pixels: a shorter drag is a click that slipped. */
+const SLIP = 6;
+
+function optionsOf(props: ChartProps, palette: string[], dark: boolean, zone: Zone, hands: { current: Hands }) {
   const ink = dark ? "#c1c2c5" : "#495057";
   const grid = { stroke: dark ? "#2c2e33" : "#e9ecef", width: 1 };
   const axis = { stroke: ink, grid, ticks: grid, font: "11px system-ui" };
   const { lines, format, limit, band } = props;
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   return (marks: () => Mark[]): Omit<uPlot.Options, "width" | "height"> => ({
-    cursor: { sync: { key: "target", scales: ["x", null] }, drag: { x: false, y: false } },
+    cursor: { sync: { key: "target", scales: ["x", null], filters: { pub: hoverAlone } }, drag: { x: true, y: false, setScale: false, dist: SLIP } },
+    tzDate: (atS) => (zone === "utc" ? uPlot.tzDate(new Date(atS * 1000), "Etc/UTC") : new Date(atS * 1000)),
     legend: { show: true, live: true, markers: { show: false } },
     scales: { x: { time: true }, y: { range: (_, __, high) => [0, props.max ?? Math.max(high * 1.1, limit ? limit.value * 1.1 : 0, 1e-6)] } },
     axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
@@ -147,8 +160,16 @@ function optionsOf(props: ChartProps, palette: string[], dark: boolean, pick: Pi
         (u) => {
           u.over.addEventListener("click", () => {
             const at = u.posToVal(u.cursor.left ?? 0, "x");
-            pick.current?.(at);
+            hands.current.onPick?.(at);
           });
+        },
+      ],
+      setSelect: [
+        (u) => {
+          const { left, width } = u.select;
+          if (width < SLIP) return;
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          hands.current.onZoom?.({ from: Math.floor(u.posToVal(left, "x")), to: Math.ceil(u.posToVal(left + width, "x")) });
         },
       ],
       draw: [
@@ -159,38 +180,4 @@ function optionsOf(props: ChartProps, palette: string[], dark: boolean, pick: Pi
       ],
     },
   });
-}
-
-function drawLimit(u: uPlot, value: number, ink: string) {
-  const y = u.valToPos(value, "y", true);
-  stroke(u, ink, [3, 4], [u.bbox.left, y], [u.bbox.left + u.bbox.width, y]);
-}
-
-function drawMarks(u: uPlot, marks: Mark[], palette: string[]) {
-  for (const mark of marks) {
-    const x = u.valToPos(mark.at, "x", true);
-    if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
-    const colour = palette[mark.verdict === "up" ? 1 : 2] as string;
-    const size = 5 * devicePixelRatio;
-    const [tip, foot] = mark.verdict === "up" ? [u.bbox.top, u.bbox.top + size * 1.6] : [u.bbox.top + size * 1.6, u.bbox.top];
-    u.ctx.save();
-    u.ctx.fillStyle = colour;
-    u.ctx.beginPath();
-    u.ctx.moveTo(x, tip);
-    u.ctx.lineTo(x - size, foot);
-    u.ctx.lineTo(x + size, foot);
-    u.ctx.fill();
-    u.ctx.restore();
-  }
-}
-
-function stroke(u: uPlot, colour: string, dash: number[], from: [number, number], to: [number, number]) {
-  u.ctx.save();
-  u.ctx.strokeStyle = colour;
-  u.ctx.setLineDash(dash);
-  u.ctx.beginPath();
-  u.ctx.moveTo(...from);
-  u.ctx.lineTo(...to);
-  u.ctx.stroke();
-  u.ctx.restore();
 }

@@ -1,18 +1,19 @@
-import { Anchor, Button, Group, Paper, SegmentedControl, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Group, Paper, SegmentedControl, Stack, Text, Title } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
-import type { TickSummary } from "../api/client";
-import { useTicks } from "../api/hooks";
-import { dollarsPerHour, moves, rate } from "../lib/format";
-import { asked, type TargetSearch, VERDICTS } from "../lib/search";
-import { Moment, VerdictBadge } from "./bits";
-import { Answer } from "./states";
+import type { TickSummary } from "../../api/client";
+import { useTicks } from "../../api/hooks";
+import { dollarsPerHour, moves, rate } from "../../lib/format";
+import { type TargetSearch, VERDICTS } from "../../lib/search";
+import { Moment, VerdictBadge } from "../bits";
+import { Older } from "../Older";
+import { Answer } from "../states";
 
-type Props = { namespace: string; name: string; verdict: TargetSearch["verdict"]; onVerdict: (v: TargetSearch["verdict"]) => void };
+type Props = { namespace: string; name: string; search: TargetSearch; onVerdict: (v: TargetSearch["verdict"]) => void };
 
 /** A target's decisions, newest first; each opens into its trail. */
-export function Decisions({ namespace, name, verdict, onVerdict }: Props) {
-  const ticks = useTicks(namespace, name, asked(verdict));
+export function Decisions({ namespace, name, search, onVerdict }: Props) {
+  const ticks = useTicks(namespace, name, search);
   return (
     <Stack gap="sm">
       <Group justify="space-between">
@@ -22,7 +23,7 @@ export function Decisions({ namespace, name, verdict, onVerdict }: Props) {
         <SegmentedControl
           aria-label="verdict"
           size="xs"
-          value={verdict}
+          value={search.verdict}
           onChange={(value) => onVerdict(value as TargetSearch["verdict"])}
           data={["all", "changes", ...VERDICTS]}
         />
@@ -38,11 +39,7 @@ export function Decisions({ namespace, name, verdict, onVerdict }: Props) {
                   <DecisionRow key={tick.id} tick={tick} />
                 ))}
               </Paper>
-              {ticks.hasNextPage && (
-                <Button variant="default" loading={ticks.isFetchingNextPage} onClick={() => void ticks.fetchNextPage()}>
-                  Older
-                </Button>
-              )}
+              <Older of={ticks} />
             </>
           );
         }}
