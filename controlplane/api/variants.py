@@ -141,7 +141,7 @@ def _shown(
     prices = tuple(p for p in known.prices if p.kind is PriceKind.ACCELERATOR or p.name not in instead)
     priced = directed(target, DirectiveSet(prices=prices), now_s)
     queries: Queries = request.app.state.queries
-    summary = present.target_summary(TargetRow(priced, queries.tick_at(target.key, None), None, ()))
+    summary = present.target_summary(TargetRow(priced, queries.tick_at(target.key, None), None, (), ()))
     for status in summary.variants:
         mine = said.get(f"{target.key}/{status.name}")
         active = mine if mine is not None and mine.active(now_s) else None
