@@ -1,7 +1,7 @@
 """Who works at a job and how often somebody began, and when a message is tried again
 
 Revision ID: 0006
-Revises: 0007
+Revises: 0005
 
 The columns can be added to a live table: none needs a rewrite.
 """
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
