@@ -25,7 +25,7 @@ from controlplane.planning.memory import remembered
 from controlplane.planning.rules import Case, Replicas, judge
 from controlplane.planning.situation import Situation, situation
 
-PLANNER_VERSION = "3"
+PLANNER_VERSION = "4"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
