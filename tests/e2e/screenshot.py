@@ -62,6 +62,8 @@ def take(url: str, link: str, tick: str, browser: Browser) -> None:
                 page = context.new_page()
                 page.goto(url + path)
                 page.wait_for_selector("h1")
+                if "/targets/" in path:
+                    page.wait_for_selector("canvas", timeout=30_000)
                 page.wait_for_timeout(SETTLED_MS)
                 if act is not None:
                     act(page)
