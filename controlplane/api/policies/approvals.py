@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from controlplane.api.policies.bodies import ApprovalIn, StageIn
 from controlplane.api.policies.common import audit, found, of_api, policies_of, seen_by
 from controlplane.api.principals import Who
-from controlplane.api.problems import MISSING, Conflict, Forbidden, NotFound
+from controlplane.api.problems import CHANGING, MISSING, Conflict, Forbidden, NotFound
 from controlplane.api.writes import Write, Writing, answer, etag
 from controlplane.domain.access import AccessRole
 from controlplane.domain.policy_life import ALLOWED, DECIDING, ApprovalRefused, Stage, check_approver
@@ -62,7 +62,7 @@ def approval(approval_id: UUID, request: Request, who: Who) -> JSONResponse:
     "/policies/{policy_id}/versions/{number}/approvals",
     status_code=201,
     response_model=ApprovalOut,
-    responses=MISSING,
+    responses=CHANGING,
 )
 def ask(policy_id: UUID, number: int, body: ApprovalIn, request: Request, write: Writing) -> JSONResponse:
     """Ask a second person to let a version decide, as a Canary or Live; who approves Live approves a Canary too."""
@@ -79,13 +79,13 @@ def ask(policy_id: UUID, number: int, body: ApprovalIn, request: Request, write:
         return answer(unit, 201, view, made.version, f"/api/v1/approvals/{made.id}")
 
 
-@router.post("/approvals/{approval_id}/approve", response_model=ApprovalOut, responses=MISSING)
+@router.post("/approvals/{approval_id}/approve", response_model=ApprovalOut, responses=CHANGING)
 def approve(approval_id: UUID, body: StageIn, request: Request, write: Writing) -> JSONResponse:
     """Approve what somebody else asked for. The version may then be promoted; that is asked for as ever."""
     return _rule(request, write, approval_id, Ruled.APPROVED, body.reason)
 
 
-@router.post("/approvals/{approval_id}/reject", response_model=ApprovalOut, responses=MISSING)
+@router.post("/approvals/{approval_id}/reject", response_model=ApprovalOut, responses=CHANGING)
 def reject(approval_id: UUID, body: StageIn, request: Request, write: Writing) -> JSONResponse:
     """Refuse what somebody else asked for, and say why."""
     return _rule(request, write, approval_id, Ruled.REJECTED, body.reason)

@@ -40,7 +40,7 @@ from controlplane.api.policies.views import (
     version_out,
 )
 from controlplane.api.principals import Who, demand
-from controlplane.api.problems import MISSING, BadValue, Conflict, NotFound, bad_value
+from controlplane.api.problems import CHANGING, MISSING, BadValue, Conflict, NotFound, bad_value
 from controlplane.api.writes import Writing, answer, etag
 from controlplane.domain.access import AccessRole, Principal
 from controlplane.domain.policy_life import Stage, StageChange
@@ -93,7 +93,7 @@ def validate(body: DryRunIn, request: Request, who: Who) -> DryRunOut:
 
 
 @router.post(
-    "/policies", status_code=201, response_model=PolicyOut, responses=MISSING, openapi_extra=documented(PolicyIn)
+    "/policies", status_code=201, response_model=PolicyOut, responses=CHANGING, openapi_extra=documented(PolicyIn)
 )
 def create(write: Writing, body: Annotated[PolicyIn, Depends(body_of(PolicyIn))]) -> JSONResponse:
     """A new policy; its first version is a Draft. A custom resource is taken too, as YAML, with `?reason=`."""
@@ -122,7 +122,7 @@ def policy(policy_id: UUID, request: Request, who: Who) -> Response:
     return page_of(policy_out(one, seen_by(who), named), {"ETag": etag(one.version)})
 
 
-@router.delete("/policies/{policy_id}", response_model=PolicyOut, responses=MISSING)
+@router.delete("/policies/{policy_id}", response_model=PolicyOut, responses=CHANGING)
 def archive(policy_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """Put a policy away: its name is free again, and nothing of it decides. What it was stays readable."""
     one = of_api(request, write.who, policy_id)
@@ -153,7 +153,7 @@ def versions(policy_id: UUID, request: Request, who: Who) -> list[VersionOut]:
     "/policies/{policy_id}/versions",
     status_code=201,
     response_model=VersionOut,
-    responses=MISSING,
+    responses=CHANGING,
     openapi_extra=documented(VersionIn),
 )
 def new_version(

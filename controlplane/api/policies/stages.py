@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from controlplane.api.policies.bodies import CanaryIn, GuardIn, PromoteIn, StageIn
 from controlplane.api.policies.common import changed, checked, locked, of_api, refuse_named
 from controlplane.api.policies.views import PolicyOut
-from controlplane.api.problems import MISSING, Conflict, NotFound, bad_value
+from controlplane.api.problems import CHANGING, Conflict, NotFound, bad_value
 from controlplane.api.writes import Write, Writing
 from controlplane.domain.policy_life import Canary, Guard, Stage, TransitionRefused
 from controlplane.domain.target import Target
@@ -21,14 +21,14 @@ from controlplane.store.unit import Unit
 router = APIRouter(prefix="/api/v1/policies/{policy_id}/versions/{number}", tags=["policies"])
 
 
-@router.post("/shadow", response_model=PolicyOut, responses=MISSING)
+@router.post("/shadow", response_model=PolicyOut, responses=CHANGING)
 def shadow(policy_id: UUID, number: int, body: StageIn, request: Request, write: Writing) -> JSONResponse:
     """Let it decide beside the one that decides, on the same observations, and touch nothing. Also ends a canary."""
     policy = _numbered(request, write, policy_id, number)
     return _go(write, policy, number, Stage.SHADOW, body.reason)
 
 
-@router.post("/canary", response_model=PolicyOut, responses=MISSING)
+@router.post("/canary", response_model=PolicyOut, responses=CHANGING)
 def canary(policy_id: UUID, number: int, body: CanaryIn, request: Request, write: Writing) -> JSONResponse:
     """Let it decide for some variants or some namespaces, for a time. It ends by itself, or when it does worse."""
     policy = _numbered(request, write, policy_id, number)
@@ -39,7 +39,7 @@ def canary(policy_id: UUID, number: int, body: CanaryIn, request: Request, write
     return _go(write, policy, number, Stage.CANARY, body.reason, wanted, body.guard)
 
 
-@router.post("/promote", response_model=PolicyOut, responses=MISSING)
+@router.post("/promote", response_model=PolicyOut, responses=CHANGING)
 def promote(policy_id: UUID, number: int, body: PromoteIn, request: Request, write: Writing) -> JSONResponse:
     """Let it decide. The version that did is superseded, and is what a roll-back returns to."""
     policy = _numbered(request, write, policy_id, number)
@@ -47,14 +47,14 @@ def promote(policy_id: UUID, number: int, body: PromoteIn, request: Request, wri
     return _go(write, policy, number, Stage.LIVE, body.reason, None, body.guard)
 
 
-@router.post("/rollback", response_model=PolicyOut, responses=MISSING)
+@router.post("/rollback", response_model=PolicyOut, responses=CHANGING)
 def roll_back(policy_id: UUID, number: int, body: StageIn, request: Request, write: Writing) -> JSONResponse:
     """Take a Canary or the Live version back; the version before it is Live again. Needs no approval."""
     policy = _numbered(request, write, policy_id, number)
     return _go(write, policy, number, Stage.ROLLED_BACK, body.reason)
 
 
-@router.post("/archive", response_model=PolicyOut, responses=MISSING)
+@router.post("/archive", response_model=PolicyOut, responses=CHANGING)
 def archive(policy_id: UUID, number: int, body: StageIn, request: Request, write: Writing) -> JSONResponse:
     """Put a version away. Of the Live one: nothing of the policy decides any more, replicas stay as they are."""
     policy = _numbered(request, write, policy_id, number)
