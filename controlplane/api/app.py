@@ -14,7 +14,19 @@ from fastapi.responses import JSONResponse, Response
 from controlplane import __version__
 from controlplane.adapters.clock import real_now_s
 from controlplane.adapters.task_sender import NoTasks
-from controlplane.api import catalog, channels, explain, freezes, jobs, overrides, prices, reports, settings, variants
+from controlplane.api import (
+    catalog,
+    channels,
+    explain,
+    freeze_ticks,
+    freezes,
+    jobs,
+    overrides,
+    prices,
+    reports,
+    settings,
+    variants,
+)
 from controlplane.api.access import audit, sessions, tokens
 from controlplane.api.access.authenticate import DatabaseAuthenticator
 from controlplane.api.doors import Doors
@@ -81,7 +93,8 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(Guards, limited=doors.limited)
     add_problem_handlers(app)
-    governance = (overrides.router, freezes.router, catalog.router, prices.router, variants.router, settings.router)
+    directives = (overrides.router, freezes.router, freeze_ticks.router)
+    governance = (*directives, catalog.router, prices.router, variants.router, settings.router)
     work = (explain.router, jobs.router, reports.router, channels.router)
     for part in (router, *governance, *POLICIES, *work, sessions.router, tokens.router, audit.router):
         app.include_router(part)
