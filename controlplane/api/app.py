@@ -20,6 +20,7 @@ from controlplane.api import (
     explain,
     freeze_ticks,
     freezes,
+    job_events,
     jobs,
     overrides,
     prices,
@@ -33,7 +34,7 @@ from controlplane.api.doors import Doors
 from controlplane.api.events import TickFeed
 from controlplane.api.guards import Guards
 from controlplane.api.metrics import render_metrics
-from controlplane.api.policies import approvals, documents, regret, stages
+from controlplane.api.policies import approvals, documents, imports, regret, stages
 from controlplane.api.principals import demand, principal_of
 from controlplane.api.problems import add_problem_handlers
 from controlplane.api.routes import router
@@ -47,7 +48,7 @@ from controlplane.store.migrate import is_current
 from controlplane.store.queries import Queries
 from controlplane.store.unit import Writer
 
-POLICIES = (documents.router, stages.router, approvals.router, regret.router)
+POLICIES = (imports.router, documents.router, stages.router, approvals.router, regret.router)
 
 
 def create_app(
@@ -95,7 +96,7 @@ def create_app(
     add_problem_handlers(app)
     directives = (overrides.router, freezes.router, freeze_ticks.router)
     governance = (*directives, catalog.router, prices.router, variants.router, settings.router)
-    work = (explain.router, jobs.router, reports.router, channels.router)
+    work = (explain.router, jobs.router, job_events.router, reports.router, channels.router)
     for part in (router, *governance, *POLICIES, *work, sessions.router, tokens.router, audit.router):
         app.include_router(part)
     _add_health(app, lambda: is_current(engine))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from controlplane.api import present
-from controlplane.api.events import event_stream
+from controlplane.api.events import HEADERS, event_stream
 from controlplane.api.principals import Who, demand
 from controlplane.api.problems import MISSING, NotFound
 from controlplane.api.ranges import Range
@@ -131,6 +131,5 @@ def neighbours(tick_id: str, queries: Reader, who: Who) -> TickNeighbours:
 async def events(request: Request, clock: TheClock, who: Who) -> StreamingResponse:
     """Server-sent events of the targets that you may see: `tick` with a TickSummary, and `heartbeat` with the
     controller's clock."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
     stream = event_stream(request.app.state.feed, clock, who.namespaces(AccessRole.VIEWER))
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +19,9 @@ EVERYTHING: dict[str, Any] = {"ttl_s": 3600, "reason": "database move"}
 
 
 @pytest.fixture
-def url(database_url: str, recording: PostgresLedger) -> Iterator[str]:
+def url(database_url: str, recording: PostgresLedger) -> str:
     recording.save_targets([make_target()], NOW_S)
-    yield database_url
+    return database_url
 
 
 def tick(tick_id: str, target: Target, at_s: float) -> Any:
