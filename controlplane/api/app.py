@@ -20,6 +20,7 @@ from controlplane.api import (
     explain,
     freeze_ticks,
     freezes,
+    health,
     job_events,
     jobs,
     overrides,
@@ -96,7 +97,7 @@ def create_app(
     add_problem_handlers(app)
     directives = (overrides.router, freezes.router, freeze_ticks.router)
     governance = (*directives, catalog.router, prices.router, variants.router, settings.router)
-    work = (explain.router, jobs.router, job_events.router, reports.router, channels.router)
+    work = (health.router, explain.router, jobs.router, job_events.router, reports.router, channels.router)
     for part in (router, *governance, *POLICIES, *work, sessions.router, tokens.router, audit.router):
         app.include_router(part)
     _add_health(app, lambda: is_current(engine))
