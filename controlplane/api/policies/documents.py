@@ -16,6 +16,7 @@ from controlplane.api.policies.common import (
     demand_all,
     found,
     locked,
+    named_by_resources,
     of_api,
     page_of,
     policies_of,
@@ -71,7 +72,8 @@ def policies(
     after = read_cursor(cursor)
     made, more = policies_of(request).page(PolicyFilter(seen, name, archived), after, limit)
     mirrored = [one for one in resources_of(request).all() if _is_wanted(one, seen, name, after)]
-    rows = [(p.created_at_s, p.id, policy_out(p, seen)) for p in made]
+    named = [target.key for target in resources_of(request).naming([key for p in made for key in p.keys])]
+    rows = [(p.created_at_s, p.id, policy_out(p, seen, tuple(k for k in named if k in p.keys))) for p in made]
     rows += [(_first_s(m), m.id, mirrored_out(m)) for m in mirrored]
     rows.sort(key=lambda row: row[:2], reverse=True)
     shown = rows[:limit]
@@ -79,9 +81,9 @@ def policies(
     return PolicyPage(items=[view for _, _, view in shown], next_cursor=following)
 
 
-@router.post("/policies/validate")
-def validate(body: DryRunIn, request: Request, who: Who) -> DryRunOut:
-    """Look at a policy without keeping it."""
+@router.post("/policies/validate", openapi_extra=documented(DryRunIn))
+def validate(body: Annotated[DryRunIn, Depends(body_of(DryRunIn))], request: Request, who: Who) -> DryRunOut:
+    """Look at a policy, or a custom resource as YAML, without keeping it."""
     demand_all(who, AccessRole.OPERATOR, body.namespaces)
     try:
         made = checked(body.name, body.namespaces, body.spec)
@@ -102,7 +104,7 @@ def create(write: Writing, body: Annotated[PolicyIn, Depends(body_of(PolicyIn))]
     try:
         with write.unit(AccessRole.OPERATOR, body.namespaces[0]) as unit:
             made = Policies.create(unit, body.name, body.namespaces, body.spec, body.reason)
-            view = policy_out(made, None)
+            view = policy_out(made, None, named_by_resources(unit, made))
             audit(unit, "policy.create", made, f"policies/{made.id}", None, body.model_dump(mode="json"))
             return answer(unit, 201, view, made.version, f"/api/v1/policies/{made.id}")
     except NameTaken as error:
@@ -136,7 +138,7 @@ def archive(policy_id: UUID, request: Request, write: Writing) -> JSONResponse:
         gone = [StageChange(n, Stage.SUPERSEDED, unit.now_s, actor, reason) for n in numbers]
         after = Policies.archive(unit, Policies.change(unit, before, gone))
         audit(unit, "policy.archive", after, f"policies/{after.id}", {"live": life.live}, {"archived": True})
-        return answer(unit, 200, policy_out(after, None), after.version)
+        return answer(unit, 200, policy_out(after, None, named_by_resources(unit, after)), after.version)
 
 
 @router.get("/policies/{policy_id}/versions", responses=MISSING)
