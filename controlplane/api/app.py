@@ -39,6 +39,7 @@ from controlplane.api.metrics import render_metrics
 from controlplane.api.policies import approvals, documents, imports, regret, stages
 from controlplane.api.principals import demand, principal_of
 from controlplane.api.problems import add_problem_handlers
+from controlplane.api.reference import mount_reference
 from controlplane.api.routes import router
 from controlplane.api.views import Health, Problem
 from controlplane.api.web import mount_web
@@ -78,6 +79,8 @@ def create_app(
         version=__version__,
         description="What was seen, expected, decided and done. Times are unix seconds on the controller's clock.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         responses={
             401: {"model": Problem, "description": "Nobody, or a token that is forged, expired or revoked"},
             403: {"model": Problem, "description": "A role that does not suffice"},
@@ -104,6 +107,7 @@ def create_app(
     app.include_router(sessions.router)  # identity providers send back more than they were asked for
     _add_health(app, lambda: is_current(engine))
     _add_metrics(app, queries, clock, doors.public_metrics)
+    mount_reference(app)
     mount_web(app, web_dir)
     return app
 
