@@ -191,7 +191,7 @@ def test_it_drives_the_whole_life_of_a_policy(served: Served, generated: ModuleT
 
     admin = client_of(_role(database_url, "admin", AccessRole.ADMIN, None))
     second = client_of(_role(database_url, "second", AccessRole.OPERATOR, "default"))
-    setting = models.SettingIn.from_dict({"value": True})
+    setting = models.SettingIn.from_dict({"value": True, "reason": "four eyes"})
     change = api("settings.change_setting_api_v1_settings_setting_put")
     assert change.sync("approval_required", client=admin, body=setting, if_match='"0"').value is True
 

@@ -87,6 +87,13 @@ class UserOut(BaseModel):
 class GrantToIn(GrantIn):
     """A role for a user (by id) or for everybody of a group."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"kind": "Group", "subject": "ml-platform", "role": "Operator", "namespace": "default"}]
+        },
+    )
+
     kind: Literal["User", "Group"]
     subject: Annotated[str, Field(min_length=1, max_length=512)]
 
