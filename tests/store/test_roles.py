@@ -34,7 +34,7 @@ def role(postgres: EmbeddedPostgres, database_url: str) -> Iterator[str]:
     yield name
     admin(postgres, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'")
     with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"DROP OWNED BY {name}")  # type: ignore[call-overload]
+        connection.execute(f"DROP OWNED BY {name}")
     admin(postgres, f"DROP ROLE {name}")
 
 
@@ -70,7 +70,7 @@ def rows(app_url: str) -> str:
 
 def execute(url: str, statement: str) -> list[Any]:
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        found = connection.execute(statement)  # type: ignore[call-overload]
+        found = connection.execute(statement)
         return found.fetchall() if found.description else []
 
 

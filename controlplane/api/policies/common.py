@@ -137,7 +137,7 @@ def refuse_named(request: Request, policy: StoredPolicy, number: int, what: str)
         return
     keys = ", ".join(target.key for target in named)
     spec = policy.versions[number].spec
-    commit = [patch_out(policy, target.namespace, spec).model_dump(mode="json") for target in named]
+    commit = [patch_out(policy.name, target.namespace, spec).model_dump(mode="json") for target in named]
     raise GitOpsConflict(
         f"{keys} is a custom resource (GitOps), which decides there: {what} is refused. "
         "Commit what `commit` holds instead.",

@@ -41,7 +41,7 @@ from controlplane.api.policies.views import (
     version_out,
 )
 from controlplane.api.principals import Who, demand
-from controlplane.api.problems import CHANGING, MISSING, BadValue, Conflict, NotFound, bad_value
+from controlplane.api.problems import CHANGING, MISSING, BadValue, Conflict, GitOpsConflict, NotFound, bad_value
 from controlplane.api.writes import Writing, answer, etag
 from controlplane.domain.access import AccessRole, Principal
 from controlplane.domain.policy_life import Stage, StageChange
@@ -161,7 +161,12 @@ def versions(policy_id: UUID, request: Request, who: Who) -> list[VersionOut]:
 def new_version(
     policy_id: UUID, request: Request, write: Writing, body: Annotated[VersionIn, Depends(body_of(VersionIn))]
 ) -> JSONResponse:
-    """A change: one more version, in Draft. `If-Match` is the policy's ETag."""
+    """A change: one more version, in Draft. `If-Match` is the policy's ETag. Of a custom resource's policy: 409, with
+    what to commit instead."""
+    mirrored = _mirrored(request, write.who, policy_id)
+    if mirrored is not None:
+        demand(write.who, AccessRole.OPERATOR, mirrored.target.namespace)
+        raise _to_commit(mirrored, body.spec)
     one = of_api(request, write.who, policy_id)
     checked(one.name, one.namespaces, body.spec)
     with locked(write, one) as (unit, before):
@@ -218,12 +223,23 @@ def patch(policy_id: UUID, request: Request, who: Who, version: Number | None = 
     number = version or one.newest.number
     _numbered(number, one.versions)
     seen = [n for n in one.namespaces if who.may(AccessRole.VIEWER, n)]
-    return [patch_out(one, namespace, one.versions[number].spec) for namespace in seen]
+    return [patch_out(one.name, namespace, one.versions[number].spec) for namespace in seen]
 
 
 def _mirrored(request: Request, who: Principal, policy_id: UUID) -> MirroredPolicy | None:
     one = resources_of(request).get(policy_id)
     return one if one is not None and who.may(AccessRole.VIEWER, one.target.namespace) else None
+
+
+def _to_commit(mirrored: MirroredPolicy, spec: dict[str, Any]) -> GitOpsConflict:
+    """What to do to have that spec where a custom resource keeps the policy."""
+    namespace, name = mirrored.target.namespace, mirrored.target.name
+    checked(name, [namespace], spec)
+    commit = patch_out(name, namespace, spec).model_dump(mode="json")
+    words = (
+        f"{namespace}/{name} is a custom resource (GitOps): here it is read-only. Commit what `commit` holds instead."
+    )
+    return GitOpsConflict(words, [commit])
 
 
 def _first_s(one: MirroredPolicy) -> float:
