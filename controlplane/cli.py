@@ -212,12 +212,15 @@ def token(
     role: Annotated[str, typer.Option(help="Viewer, Operator or Admin.")] = "Viewer",
     namespace: Annotated[str | None, typer.Option(help="Of this namespace alone; of every one without.")] = None,
     days: Annotated[float, typer.Option(help="Days until it expires.")] = 90.0,
+    owner: Annotated[
+        str | None, typer.Option(help="Name or e-mail of the user for whom it acts; two of one user are one person.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """A new API token, shown once. Needs the database, and nothing else."""
     from controlplane.commands.keys import token as make
 
-    print(make(_database_url(data_dir), name, role, namespace, days))
+    print(make(_database_url(data_dir), name, role, namespace, days, owner))
 
 
 @app.command()

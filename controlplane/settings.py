@@ -63,6 +63,8 @@ class Settings:
     serving: ServingSettings = ServingSettings()
     allow_loopback: bool = False
     """Whether a pod's page may be on this host: so by default outside a cluster, where KUBECONFIG says the way in."""
+    owner_database_url: str = ""
+    """As the schema's owner: for migrations and for dropping what is past its time, alone. Without: `database_url`."""
     namespaces: tuple[str, ...] = ()
     """Namespaces that the controller looks after; empty: the whole cluster."""
     namespace: str | None = None
@@ -76,17 +78,14 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     """The settings that the variables `TIDEGATE_*` and `KUBECONFIG` give.
 
     Raises:
-        SettingsError: if `TIDEGATE_DATABASE_URL` is missing or is not a PostgreSQL URL, or if what is to be served
-            is not told in full, or if a switch or a number is none.
+        SettingsError: if `TIDEGATE_DATABASE_URL` is missing, if it or the owner's is not a PostgreSQL URL, if what is
+            to be served is not told in full, or if a switch or a number is none.
     """
-    database_url = environment.get("TIDEGATE_DATABASE_URL", "")
-    if not database_url.startswith(("postgresql://", "postgresql+psycopg://")):
-        raise SettingsError(
-            f"TIDEGATE_DATABASE_URL is {without_password(database_url)!r}; "
-            "allowed: postgresql+psycopg://user:password@host:port/database"
-        )
+    database_url = _database_url(environment, "TIDEGATE_DATABASE_URL")
+    owner = "TIDEGATE_OWNER_DATABASE_URL"
     return Settings(
-        database_url=database_url.replace("postgresql://", "postgresql+psycopg://", 1),
+        database_url=database_url,
+        owner_database_url=_database_url(environment, owner) if environment.get(owner) else database_url,
         broker_url=environment.get("TIDEGATE_BROKER_URL") or None,
         clock_path=_path(environment, "TIDEGATE_CLOCK"),
         kubeconfig=_path(environment, "KUBECONFIG"),
@@ -99,6 +98,15 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         kube_qps=_number(environment, "TIDEGATE_KUBE_QPS", 20.0),
         kube_burst=max(1, int(_number(environment, "TIDEGATE_KUBE_BURST", 30.0))),
     )
+
+
+def _database_url(environment: Mapping[str, str], name: str) -> str:
+    url = environment.get(name, "")
+    if not url.startswith(("postgresql://", "postgresql+psycopg://")):
+        raise SettingsError(
+            f"{name} is {without_password(url)!r}; allowed: postgresql+psycopg://user:password@host:port/database"
+        )
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def _serving(environment: Mapping[str, str]) -> ServingSettings:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse, Response
 
@@ -34,10 +34,12 @@ from controlplane.api.access.authenticate import DatabaseAuthenticator
 from controlplane.api.doors import Doors
 from controlplane.api.events import TickFeed
 from controlplane.api.guards import Guards
+from controlplane.api.known_query import known_query
 from controlplane.api.metrics import render_metrics
 from controlplane.api.policies import approvals, documents, imports, regret, stages
 from controlplane.api.principals import demand, principal_of
 from controlplane.api.problems import add_problem_handlers
+from controlplane.api.reference import mount_reference
 from controlplane.api.routes import router
 from controlplane.api.views import Health, Problem
 from controlplane.api.web import mount_web
@@ -77,6 +79,8 @@ def create_app(
         version=__version__,
         description="What was seen, expected, decided and done. Times are unix seconds on the controller's clock.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         responses={
             401: {"model": Problem, "description": "Nobody, or a token that is forged, expired or revoked"},
             403: {"model": Problem, "description": "A role that does not suffice"},
@@ -98,10 +102,12 @@ def create_app(
     directives = (overrides.router, freezes.router, freeze_ticks.router)
     governance = (*directives, catalog.router, prices.router, variants.router, settings.router)
     work = (health.router, explain.router, jobs.router, job_events.router, reports.router, channels.router)
-    for part in (router, *governance, *POLICIES, *work, sessions.router, tokens.router, audit.router):
-        app.include_router(part)
+    for part in (router, *governance, *POLICIES, *work, tokens.router, audit.router):
+        app.include_router(part, dependencies=[Depends(known_query)])
+    app.include_router(sessions.router)  # identity providers send back more than they were asked for
     _add_health(app, lambda: is_current(engine))
     _add_metrics(app, queries, clock, doors.public_metrics)
+    mount_reference(app)
     mount_web(app, web_dir)
     return app
 

@@ -29,12 +29,6 @@ CONTENT_POLICY = (
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
 )
 """Styles inline: the component library and the charts set them. No script but our own files."""
-DOCS_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com; "
-    "frame-ancestors 'none'"
-)
-"""The OpenAPI page loads Swagger UI from where FastAPI points."""
 
 
 class Guards:
@@ -113,7 +107,6 @@ def _request_id(scope: Scope) -> str:
 
 def _dressed(scope: Scope, send: Send) -> Callable[[Message], Any]:
     """`send` that adds the headers that every answer has."""
-    policy = DOCS_POLICY if scope["path"] in ("/docs", "/redoc") else CONTENT_POLICY
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -122,7 +115,7 @@ def _dressed(scope: Scope, send: Send) -> Callable[[Message], Any]:
             headers["X-Content-Type-Options"] = "nosniff"
             headers["X-Frame-Options"] = "DENY"
             headers["Referrer-Policy"] = "same-origin"
-            headers["Content-Security-Policy"] = policy
+            headers["Content-Security-Policy"] = CONTENT_POLICY
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
             if scope.get("scheme") == "https":
                 headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -19,6 +19,8 @@ from controlplane.store.unit import AlreadyAnswered, KeyReused, VersionMismatch
 MEDIA_TYPE = "application/problem+json"
 MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is none of that name"}}
 
+LONGEST_VALUE = 200
+"""Characters of a value that an error gives back."""
 CONFLICTS: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "It does not go with how it is"}}
 CHANGING: dict[int | str, dict[str, Any]] = {
     **MISSING,
@@ -67,13 +69,41 @@ class BadValue(ValueError):
 
 def bad_value(field: str, value: str, allowed: str) -> BadValue:
     """The error for a field of a request."""
+    value = shortened(value)
     detail = f"{field} is {value!r}; allowed: {allowed}"
     return BadValue(Problem("about:blank", "A value is not allowed", 422, detail, field, value, allowed))
 
 
+def shortened(value: str) -> str:
+    """The beginning of what was sent: nobody needs a megabyte of it back."""
+    return value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}... ({len(value)} characters)"
+
+
+def _invalid(error: dict[str, Any]) -> Problem:
+    """What FastAPI found first, by field."""
+    place = [str(part) for part in error["loc"][1:]]
+    if error["type"] == "json_invalid":
+        why = (
+            f"JSON ({error.get('ctx', {}).get('error', 'it ends too early')}, at character {place[-1] if place else 0})"
+        )
+        return bad_value("body", "no JSON", why).problem
+    field = ".".join(place) or str(error["loc"][0])
+    if error["type"] == "missing":
+        words = f"{field} is absent; allowed: see the OpenAPI document"
+        return Problem("about:blank", "A value is not allowed", 422, words, field, None, "a value: it is required")
+    value = shortened(str(error.get("input")))
+    detail = f"{field} is {value!r}; {error['msg']}"
+    return Problem("about:blank", "A value is not allowed", 422, detail, field, value, error["msg"])
+
+
 def _answer(problem: Problem) -> JSONResponse:
-    content = {key: value for key, value in asdict(problem).items() if value is not None}
+    content = {key: _writable(value) for key, value in asdict(problem).items() if value is not None}
     return JSONResponse(content, problem.status, media_type=MEDIA_TYPE)
+
+
+def _writable(value: Any) -> Any:
+    """JSON may name half a character (a lone surrogate), which no text in UTF-8 can hold."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -116,23 +146,27 @@ def add_problem_handlers(app: FastAPI) -> None:
             Problem("about:blank", "A value is not allowed", 422, f"a value cannot be kept: {first_words(error)}")
         )
 
+    @app.exception_handler(UnicodeEncodeError)
+    async def halved(_: Request, error: UnicodeEncodeError) -> JSONResponse:
+        words = f"a text holds {error.object[error.start : error.end]!r}, half a character; allowed: whole ones"
+        return _answer(Problem("about:blank", "A value is not allowed", 422, words))
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, _: Exception) -> JSONResponse:
+        words = f"this is a fault of Tidegate: look for request {request.state.request_id} in its log"
+        return _answer(Problem("about:blank", "Internal server error", 500, words))
+
     @app.exception_handler(BadValue)
     async def bad(_: Request, error: BadValue) -> JSONResponse:
         return _answer(error.problem)
 
     @app.exception_handler(BadCursor)
     async def cursor(_: Request, error: BadCursor) -> JSONResponse:
-        allowed = "next_cursor of a page before"
-        problem = Problem("about:blank", "A value is not allowed", 422, str(error), "cursor", error.value, allowed)
-        return _answer(problem)
+        return _answer(bad_value("cursor", error.value, "next_cursor of a page before").problem)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"][1:])
-        detail = f"{field} is {first.get('input')!r}; {first['msg']}"
-        value = str(first.get("input"))
-        return _answer(Problem("about:blank", "A value is not allowed", 422, detail, field, value, first["msg"]))
+        return _answer(_invalid(error.errors()[0]))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:

@@ -12,11 +12,11 @@ def login_link(database_url: str, base_url: str, name: str) -> str:
     return one_time_link(database_url, base_url, real_now_s(), name)
 
 
-def token(database_url: str, name: str, role: str, namespace: str | None, days: float) -> str:
+def token(database_url: str, name: str, role: str, namespace: str | None, days: float, owner: str | None = None) -> str:
     """The secret of a new API token.
 
     Raises:
-        ValueError: if the role or the days are not allowed.
+        ValueError: if the role, the days or the owner are not allowed.
     """
     roles = [each.value for each in AccessRole]
     found = next((each for each in AccessRole if each.value.lower() == role.lower()), None)
@@ -24,4 +24,4 @@ def token(database_url: str, name: str, role: str, namespace: str | None, days: 
         raise ValueError(f"role is {role!r}; allowed: {', '.join(roles)}")
     if not 0 < days <= 366:
         raise ValueError(f"days is {days:g}; allowed: above 0, at most 366")
-    return new_token(database_url, name, [Grant(found, namespace)], real_now_s(), days)
+    return new_token(database_url, name, [Grant(found, namespace)], real_now_s(), days, owner)

@@ -57,13 +57,20 @@ def _celery(*arguments: str) -> None:
 def migrate(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to go on trying while the database is away.")] = 60.0,
     check: Annotated[bool, typer.Option("--check", help="Only look: exit 1 unless the schema is current.")] = False,
+    app_role: Annotated[
+        str | None,
+        typer.Option(help="Give this role what the application needs, and no more.", envvar="TIDEGATE_APP_ROLE"),
+    ] = None,
 ) -> None:
-    """Bring the database of TIDEGATE_DATABASE_URL to this version's schema. Several at once wait for one another."""
+    """Bring the database of TIDEGATE_OWNER_DATABASE_URL, or else TIDEGATE_DATABASE_URL, to this version's schema.
+    Several at once wait for one another."""
     from controlplane.adapters.clock import monotonic_s
     from controlplane.settings import settings_from
     from controlplane.store.migrate import bring_up, is_current_at
+    from controlplane.store.roles import grant_application
 
-    url = settings_from(os.environ).database_url
+    owners = os.environ.get("TIDEGATE_OWNER_DATABASE_URL") or os.environ.get("TIDEGATE_DATABASE_URL", "")
+    url = settings_from({**os.environ, "TIDEGATE_DATABASE_URL": owners}).database_url
     if check:
         if not patiently(lambda: is_current_at(url), wait, monotonic_s, time.sleep):
             print("the schema is not this version's: run `tidegate migrate`", file=sys.stderr)
@@ -72,6 +79,9 @@ def migrate(
         return
     changed = patiently(lambda: bring_up(url), wait, monotonic_s, time.sleep)
     print("the schema was brought up to date" if changed else "the schema is current")
+    if app_role:
+        grant_application(url, app_role)
+        print(f"{app_role} may do what the application does")
 
 
 def patiently(

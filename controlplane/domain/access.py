@@ -38,12 +38,19 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who was recognised. `id` is stable and unique; `name` is what people read."""
+    """Somebody who was recognised. `id` is stable and unique; `name` is what people read. `owner` is the person for
+    whom a token acts; None: for nobody but itself."""
 
     id: str
     name: str
     kind: PrincipalKind
     grants: tuple[Grant, ...] = ()
+    owner: str | None = None
+
+    @property
+    def person(self) -> str:
+        """Whose word it is where two people are asked for: a person and all of their tokens are one."""
+        return self.owner or self.id
 
     def may(self, role: AccessRole, namespace: str | None) -> bool:
         """Whether they have at least that role there. `namespace` None asks for it in every namespace."""

@@ -227,7 +227,7 @@ def check_canary(canary: Canary, now_s: float) -> None:
 
 
 def check_approver(requested_by: str, approver: str, decided: bool) -> None:
-    """Whether somebody may approve or reject what another asked for.
+    """Whether somebody may approve or reject what another asked for; both are persons, not their tokens.
 
     Raises:
         ApprovalRefused: if they asked for it themselves, or if it is decided.
@@ -235,7 +235,7 @@ def check_approver(requested_by: str, approver: str, decided: bool) -> None:
     if decided:
         raise ApprovalRefused("it was decided already")
     if requested_by == approver:
-        raise ApprovalRefused("who asks may not approve: a second person has to look at it")
+        raise ApprovalRefused("who asks may not approve, nor may a token of theirs: a second person has to look")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from controlplane.embedded.children import StartError, free_port, spawn, stop, u
 from controlplane.embedded.processes import arguments, identity
 
 USER, DATABASE = "tidegate", "tidegate"
+APPLICATION = "tidegate_app"
+"""The role that everything but migrations and retention runs as."""
 START_TIMEOUT_S = 60.0
 """Real seconds; recovery after a kill takes a few."""
 
@@ -44,6 +46,10 @@ class EmbeddedPostgres:
         """SQLAlchemy's URL of a database."""
         password = self._password_file.read_text(encoding="utf-8").strip()
         return f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def url_as(self, role: str, password: str) -> str:
+        """SQLAlchemy's URL of the database `tidegate` for another role; the password must need no escaping."""
+        return f"postgresql+psycopg://{role}:{password}@127.0.0.1:{self.port}/{DATABASE}"
 
     def start(self) -> None:
         """Make the cluster where there is none, start the server, and wait until it answers.

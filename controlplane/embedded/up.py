@@ -6,6 +6,7 @@ import http.client
 import json
 import math
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from controlplane.domain.access import AccessRole, Grant
 from controlplane.domain.ports import Clock
 from controlplane.embedded.children import STOP_GRACE_S, StartError, free_port, port_problem, spawn
 from controlplane.embedded.console import Console, live_line
-from controlplane.embedded.postgres import EmbeddedPostgres
+from controlplane.embedded.postgres import APPLICATION, EmbeddedPostgres
 from controlplane.embedded.state import (
     CLOCK_AHEAD_S,
     CLOCK_SAVE_EVERY_S,
@@ -43,6 +44,7 @@ from controlplane.simulation.scenario import ScenarioError, load_scenario
 from controlplane.simulation.traffic import TraceError, read_trace
 from controlplane.store import migrate
 from controlplane.store.keys import new_token, one_time_link
+from controlplane.store.roles import grant_application, make_role
 
 SPEED_LIMITS = (0.1, 120.0)
 """Clock seconds per real second: above, ticks of a real second are more than two minutes of load apart."""
@@ -195,12 +197,24 @@ def _start(run: _Run) -> None:
     except CommandError as error:
         raise StartError(f"the schema of {paths.root} is not one that this Tidegate knows: {error}") from error
     run.supervisor.wait_ready(broker, run.interrupted)
-    environment = _environment(run, postgres.url, valkey.url)
-    run.database_url = postgres.url
-    run.token = new_token(postgres.url, "tidegate up", [Grant(AccessRole.OPERATOR)], real_now_s(), days=30.0)
-    connection = {"database_url": postgres.url, "server": options.url, "token": run.token}
+    run.database_url = _application_url(postgres)
+    environment = {
+        **_environment(run, run.database_url, valkey.url),
+        "TIDEGATE_OWNER_DATABASE_URL": postgres.url,
+    }
+    run.token = new_token(run.database_url, "tidegate up", [Grant(AccessRole.OPERATOR)], real_now_s(), days=30.0)
+    connection = {"database_url": run.database_url, "server": options.url, "token": run.token}
     write_whole(paths.connection, json.dumps(connection), 0o600)
     _start_parts(run, environment)
+
+
+def _application_url(postgres: EmbeddedPostgres) -> str:
+    """The database as the application's role, which can add to history and not change it; its password is new at each
+    start."""
+    password = secrets.token_urlsafe(24)
+    make_role(postgres.url, APPLICATION, password)
+    grant_application(postgres.url, APPLICATION)
+    return postgres.url_as(APPLICATION, password)
 
 
 def _compare_with_before(run: _Run) -> None:

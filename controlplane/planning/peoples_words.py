@@ -40,6 +40,19 @@ def outranked(policy: Policy, variants: Sequence[str], now_s: float) -> list[Ove
     return [o for o in heard(policy, now_s) if o not in holding]
 
 
+def applied(override: Override, proposed: int, current: int) -> int:
+    """The replicas of a variant that an override leaves, of those that are proposed and those that there are."""
+    match override.kind, override.replicas:
+        case OverrideKind.PIN, int(replicas):
+            return replicas
+        case OverrideKind.FLOOR, int(replicas):
+            return max(proposed, replicas)
+        case OverrideKind.CEILING, int(replicas):
+            return min(proposed, replicas)
+        case _:
+            return current
+
+
 def freezes(policy: Policy, now_s: float) -> list[Freeze]:
     """Freezes that hold at a time; those of both directions first."""
     holding = [freeze for freeze in policy.freezes if freeze.holds(now_s)]

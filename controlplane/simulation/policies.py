@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from controlplane.domain.target import Target
 from controlplane.planning.self_fitting import SelfFittingStepper
@@ -47,21 +47,29 @@ def static_replicas(name: str) -> int | None:
     return int(number)
 
 
+def _nobody(target: Target, _: float) -> Target:
+    return target
+
+
 class TidegatePolicy:
-    """The production brain: the same stepper, and so the same planning code, that the controller drives."""
+    """The production brain: the same stepper, and so the same planning code, that the controller drives.
+
+    `people` puts what people say at a time over a target.
+    """
 
     name = "tidegate"
     interval_s = 15.0
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._targets = scenario.targets
+    def __init__(self, scenario: Scenario, people: Callable[[Target, float], Target] = _nobody) -> None:
+        self._targets, self._people = scenario.targets, people
         self._steppers = {target.group: SelfFittingStepper(target.group) for target in scenario.targets}
 
     def step(self, view: FleetView) -> Mapping[str, Mapping[str, int]]:
         """See `Policy`."""
         wanted: dict[str, Mapping[str, int]] = {}
         for group, stepper in self._steppers.items():
-            views = [_view(view, target) for target in self._targets if target.group == group]
+            mine = [self._people(target, view.now_s) for target in self._targets if target.group == group]
+            views = [_view(view, target) for target in mine]
             outcome = stepper.step(view.now_s, views, view.inventory()).outcome
             wanted.update((decision.target, decision.desired) for decision in outcome.decisions)
         return wanted

@@ -13,6 +13,7 @@ from controlplane.simulation.comparison import Comparison, Run, recorded_run, si
 from controlplane.simulation.peers import PEERS
 from controlplane.simulation.policies import TidegatePolicy, policy_named, static_replicas
 from controlplane.simulation.recorded import RecordedTraffic, load_points, recorded_scenario
+from controlplane.simulation.said import Obeying, Said
 from controlplane.simulation.scenario import Scenario, ScenarioError
 from controlplane.simulation.window_play import POINTS, play_window
 
@@ -24,6 +25,7 @@ NOTES = (
     "Requests are drawn from the recorded rates and lengths, the same for each policy; they are not those that came.",
     "Replicas cost in time what was learned of them by the window's end, and start as fast as was measured.",
     "The simulated live policy begins without memory: it learns the replicas' speed and the load's ways again.",
+    "What people said through the API (pins, freezes) holds in every play from when it was heard to when it ended.",
     "Only this target is played: accelerators that others of its group took are taken to be free.",
 )
 
@@ -70,8 +72,9 @@ def replay_window(ticks: Sequence[Tick], asked: Replayed, heard: Callable[[float
             which, traffic, asked.since_s, asked.until_s, policy, lambda share: heard((place + share) / plays)
         )
 
-    others = () if asked.policy == LIVE else (_other(scenario, asked, play),)
-    live = replace(play(scenario, TidegatePolicy(scenario), plays - 1), policy=LIVE)
+    said = Said.of(ticks)
+    others = () if asked.policy == LIVE else (_other(scenario, asked, said, play),)
+    live = replace(play(scenario, TidegatePolicy(scenario, said.over), plays - 1), policy=LIVE)
     runs = (*others, live)
     recorded = recorded_run(ticks, asked.until_s, POINTS)
     return Comparison(
@@ -86,11 +89,12 @@ def replay_window(ticks: Sequence[Tick], asked: Replayed, heard: Callable[[float
     )
 
 
-def _other(scenario: Scenario, asked: Replayed, play: Callable[[Scenario, Policy, int], Run]) -> Run:
+def _other(scenario: Scenario, asked: Replayed, said: Said, play: Callable[[Scenario, Policy, int], Run]) -> Run:
+    target = scenario.targets[0]
     if asked.policy != VERSION:
-        return play(scenario, policy_named(asked.policy, scenario), 0)
-    changed = with_target(scenario, under_spec(scenario.targets[0], asked.spec or {}))
-    return replace(play(changed, TidegatePolicy(changed), 0), policy=VERSION)
+        return play(scenario, Obeying(policy_named(asked.policy, scenario), target, said), 0)
+    changed = with_target(scenario, under_spec(target, asked.spec or {}))
+    return replace(play(changed, TidegatePolicy(changed, said.over), 0), policy=VERSION)
 
 
 def with_target(scenario: Scenario, target: Target) -> Scenario:

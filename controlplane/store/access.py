@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, String, and_, cast, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from controlplane.domain.access import AccessRole, Grant, Principal, PrincipalKind, widest
@@ -52,6 +52,7 @@ class ApiToken:
     hint: str
     grants: tuple[Grant, ...]
     created_by: str
+    owner: str | None
     created_at_s: float
     expires_at_s: float
     last_used_at_s: float | None
@@ -116,7 +117,9 @@ class Access:
             if row["last_used_at"] is None or row["last_used_at"].timestamp() < now_s - SEEN_EVERY_S:
                 mine = api_tokens.c.id == row["id"]
                 connection.execute(update(api_tokens).where(mine).values(last_used_at=timestamp(now_s)))
-        return Principal(f"token:{row['id']}", row["name"], PrincipalKind.TOKEN, _grants_of(row["grants"]))
+        return Principal(
+            f"token:{row['id']}", row["name"], PrincipalKind.TOKEN, _grants_of(row["grants"]), row["owner"]
+        )
 
     def bearer(
         self, issuer: str, subject: str, name: str, email: str | None, groups: Sequence[str], now_s: float
@@ -211,9 +214,9 @@ class Access:
 
     @staticmethod
     def create_token(
-        unit: Unit, name: str, given: Sequence[Grant], now_s: float, expires_at_s: float
+        unit: Unit, name: str, given: Sequence[Grant], now_s: float, expires_at_s: float, owner: str | None
     ) -> tuple[ApiToken, str]:
-        """A new token and its secret, which is nowhere else."""
+        """A new token and its secret, which is nowhere else. `owner` is the person for whom it acts, if any."""
         secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
         row = {
             "id": uuid4(),
@@ -222,6 +225,7 @@ class Access:
             "hint": secret[:12],
             "grants": [{"role": g.role.value, "namespace": g.namespace} for g in given],
             "created_by": unit.request.principal.id,
+            "owner": owner,
             "created_at": timestamp(now_s),
             "expires_at": timestamp(expires_at_s),
         }
@@ -259,6 +263,15 @@ class Access:
 
 
 ADMIN = Grant(AccessRole.ADMIN)
+
+
+def person_of(connection: Connection, principal_id: str) -> str:
+    """`Principal.person` of somebody who is not here now: their own id, or the person's for whom a token acts."""
+    kind, _, token_id = principal_id.partition(":")
+    if kind != "token":
+        return principal_id
+    owner = connection.execute(select(api_tokens.c.owner).where(cast(api_tokens.c.id, String) == token_id)).scalar()
+    return owner or principal_id
 
 
 def _grant_row(kind: str, subject: str, grant: Grant, by: str, now_s: float) -> dict[str, Any]:
@@ -342,6 +355,7 @@ def _as_token(row: RowMapping) -> ApiToken:
         row["hint"],
         _grants_of(row["grants"]),
         row["created_by"],
+        row["owner"],
         row["created_at"].timestamp(),
         row["expires_at"].timestamp(),
         _seconds(row["last_used_at"]),

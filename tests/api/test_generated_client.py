@@ -28,6 +28,7 @@ from controlplane.store.ledger import PostgresLedger
 from controlplane.store.queries import Queries
 from controlplane.store.recorded import Recorded
 from controlplane.workers.jobs import work
+from tests.api.policies import SPEC
 from tests.ledger_builders import NOW_S, make_load, make_target, make_tick
 
 PACKAGE = "tidegate_client"
@@ -136,3 +137,91 @@ def test_a_stranger_gets_a_problem(served: Served, generated: ModuleType) -> Non
     client = generated.AuthenticatedClient(served.base, "tdg_forged")
     refused = api("jobs.jobs_api_v1_jobs_get").sync_detailed(client=client)
     assert (refused.status_code, refused.parsed.title) == (401, "Not authenticated")
+
+
+def _role(url: str, name: str, role: AccessRole, namespace: str | None) -> str:
+    return new_token(url, name, [Grant(role, namespace)], time.time(), 1.0)
+
+
+class Lives:
+    """A policy, driven by the client; every step on the ETag that the one before left."""
+
+    BASE = "_api_v1_policies_policy_id_versions_number_"
+
+    def __init__(self, client: object, models: ModuleType) -> None:
+        self.client, self.models = client, models
+        body = models.CreateApiV1PoliciesPostJsonPolicyIn.from_dict(
+            {"name": "assist", "namespaces": ["default"], "spec": SPEC, "reason": "a first policy"}
+        )
+        dry = models.ValidateApiV1PoliciesValidatePostJsonDryRunIn.from_dict(
+            {"name": "assist", "namespaces": ["default"], "spec": SPEC}
+        )
+        assert api("policies.validate_api_v1_policies_validate_post").sync(client=client, body=dry).valid
+        self.policy = api("policies.create_api_v1_policies_post").sync(client=client, body=body, idempotency_key="once")
+
+    def version(self, **changes: object) -> int:
+        body = self.models.NewVersionApiV1PoliciesPolicyIdVersionsPostJsonVersionIn.from_dict(
+            {"spec": {**SPEC, **changes}, "reason": "another"}
+        )
+        create = api("policies.new_version_api_v1_policies_policy_id_versions_post")
+        made = create.sync_detailed(self.policy.id, client=self.client, body=body, if_match=self.policy.etag)
+        self.policy.etag = made.headers["etag"]
+        return int(made.parsed.number)
+
+    def step(self, number: int, name: str, body: str, **fields: object) -> int:
+        operation = api(f"policies.{'roll_back' if name == 'rollback' else name}{self.BASE}{name}_post")
+        sent = getattr(self.models, body).from_dict({"reason": f"{name} it", **fields})
+        found = operation.sync_detailed(
+            self.policy.id, number, client=self.client, body=sent, if_match=self.policy.etag
+        )
+        if found.status_code == 200:
+            self.policy = found.parsed
+        return int(found.status_code)
+
+    def asked(self, number: int) -> object:
+        body = self.models.ApprovalIn.from_dict({"stage": "Live", "reason": "please"})
+        return api(f"policies.ask{self.BASE}approvals_post").sync(self.policy.id, number, client=self.client, body=body)
+
+
+def test_it_drives_the_whole_life_of_a_policy(served: Served, generated: ModuleType, database_url: str) -> None:
+    models = importlib.import_module(f"{PACKAGE}.models")
+
+    def client_of(token: str) -> object:
+        return generated.AuthenticatedClient(served.base, token, raise_on_unexpected_status=True)
+
+    admin = client_of(_role(database_url, "admin", AccessRole.ADMIN, None))
+    second = client_of(_role(database_url, "second", AccessRole.OPERATOR, "default"))
+    setting = models.SettingIn.from_dict({"value": True, "reason": "four eyes"})
+    change = api("settings.change_setting_api_v1_settings_setting_put")
+    assert change.sync("approval_required", client=admin, body=setting, if_match='"0"').value is True
+
+    life = Lives(client_of(served.token), models)
+    approve = api("policies.approve_api_v1_approvals_approval_id_approve_post")
+    word = models.StageIn.from_dict({"reason": "I read the diff"})
+    assert life.step(1, "shadow", "StageIn") == 200
+    assert life.step(1, "promote", "PromoteIn") == 409
+    first = life.asked(1)
+    assert approve.sync_detailed(first.id, client=life.client, body=word, if_match=first.etag).status_code == 403  # type: ignore[attr-defined]
+    approve.sync(first.id, client=second, body=word, if_match=first.etag)  # type: ignore[attr-defined]
+    assert life.step(1, "promote", "PromoteIn") == 200
+
+    number = life.version(priority=5)
+    diff = api("policies.diff_api_v1_policies_policy_id_diff_get")
+    assert [c.path for c in diff.sync(life.policy.id, client=life.client, before=1, after=2).changes] == [
+        "spec.priority"
+    ]
+    assert life.step(number, "shadow", "StageIn") == 200
+    regret = api(f"policies.regret{Lives.BASE}regret_get")
+    assert regret.sync(life.policy.id, number, client=life.client) == []
+    again = life.asked(number)
+    approve.sync(again.id, client=second, body=word, if_match=again.etag)  # type: ignore[attr-defined]
+    assert life.step(number, "canary", "CanaryIn", variants=["h100"], ttl_s=600) == 200
+    assert (life.policy.live, life.policy.canary) == (1, 2)
+    assert life.step(number, "promote", "PromoteIn", guard={"attainment": 0.02}) == 200
+    assert life.step(number, "rollback", "StageIn") == 200
+    assert (life.policy.live, life.policy.canary) == (1, None)
+    assert [v.stage for v in life.policy.versions] == ["Live", "RolledBack"]
+    stages = api("policies.stages_api_v1_policies_policy_id_stages_get").sync(life.policy.id, client=life.client)
+    assert [(s.number, s.stage) for s in stages][-2:] == [(2, "RolledBack"), (1, "Live")]
+    health = api("health.health_api_v1_health_get").sync(client=second)
+    assert health.database.current

@@ -55,7 +55,7 @@ def url(database_url: str, recording: PostgresLedger) -> str:
 
 def sql(url: str, statement: str) -> None:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)
 
 
 def test_all_is_well(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from controlplane.api.principals import Everybody
 from controlplane.domain.decision import ActuationResult, Verdict
 from controlplane.embedded.postgres import EmbeddedPostgres
 from controlplane.store.ledger import PostgresLedger
+from tests.api.policies import SPEC
 from tests.ledger_builders import NOW_S, make_load, make_target, make_tick
 from tests.ledger_fixtures import admin
 
@@ -122,3 +124,72 @@ def test_own_metrics_parse_and_say_what_is_wanted(client: TestClient) -> None:
 def test_every_other_path_is_the_page(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.text) == (200, "<title>the page</title>")
+
+
+PIN = {"kind": "Pin", "replicas": 4, "ttl_s": 1800, "reason": "load test"}
+
+
+def refused(client: TestClient, body: bytes, path: str = f"{CHAT}/overrides") -> Any:
+    answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return answer.status_code, answer.json()
+
+
+def test_a_body_that_is_no_json_or_absent_is_called_so(client: TestClient, two_ticks: None) -> None:
+    status, problem = refused(client, b'{"kind": ')
+    assert (status, problem["field"], problem["value"]) == (422, "body", "no JSON")
+    assert "at character 9" in problem["allowed"]
+    status, problem = refused(client, b"")
+    assert (status, problem["field"], problem["detail"].split(";")[0]) == (422, "body", "body is absent")
+    status, problem = refused(client, b'{"kind": "Pin"}')
+    assert (status, problem["field"], "value" in problem) == (422, "ttl_s", False)
+
+
+def test_a_long_value_is_not_sent_back_whole(client: TestClient, two_ticks: None) -> None:
+    long = json.dumps({**PIN, "reason": "x" * 900_000}).encode()
+    status, problem = refused(client, long)
+    assert (status, problem["field"]) == (422, "reason")
+    assert len(json.dumps(problem)) < 1000
+    assert problem["value"].endswith("x... (900000 characters)")
+    assert len(client.get(f"/api/v1/overrides?cursor={'a' * 5000}").content) < 1000
+
+
+@pytest.mark.parametrize("field", ["reason", "kind", "variant", "colour"])
+def test_half_a_character_is_refused_and_breaks_nothing(client: TestClient, two_ticks: None, field: str) -> None:
+    status, problem = refused(client, json.dumps({**PIN, field: "a\ud800b"}).encode())
+    assert (status, problem["title"]) == (422, "A value is not allowed")
+
+
+def test_half_a_character_deep_in_a_policy_is_refused_too(client: TestClient) -> None:
+    policy = {"name": "chat", "namespaces": ["default"], "spec": {"model": "a\ud800b"}, "reason": "r"}
+    assert refused(client, json.dumps(policy).encode(), "/api/v1/policies")[0] == 422
+    spec = {**SPEC, "x-\ud800": 1}
+    assert refused(client, json.dumps({**policy, "spec": spec}).encode(), "/api/v1/policies")[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "allowed"),
+    [
+        (f"{CHAT}/ticks?from=5", "from", "since"),
+        ("/api/v1/jobs?targets=a", "targets", "namespace"),
+        ("/api/v1/fleet?x=1", "x", "none"),
+    ],
+)
+def test_a_parameter_that_there_is_not_is_refused(
+    client: TestClient, two_ticks: None, path: str, field: str, allowed: str
+) -> None:
+    problem = get(client, path, 422)
+    assert problem["field"] == field
+    assert allowed in problem["allowed"]
+
+
+def test_a_fault_of_our_own_is_a_problem_with_the_requests_id(client: TestClient) -> None:
+    def broken() -> None:
+        raise RuntimeError("secret words")
+
+    client.app.router.add_api_route("/broken", broken)  # type: ignore[attr-defined]
+    client.app.router.routes.insert(0, client.app.router.routes.pop())  # type: ignore[attr-defined]
+    answer = client.get("/broken", headers={"X-Request-Id": "r-7"})
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "r-7" in answer.json()["detail"]
+    assert "secret" not in answer.text

@@ -140,6 +140,12 @@ def test_a_custom_resource_wins_and_is_shown(desk: Desk, recording: PostgresLedg
     assert (mirrored["live"], mirrored["versions"][0]["stage"]) == (1, "Live")
     assert desk.get(f"/policies/{mirrored['id']}/versions/1").json()["spec"]["mode"] == "Live"
     assert desk.go(mirrored["id"], 1, "rollback").status_code == 403
+    changed = {"spec": {**SPEC, "priority": 5}, "reason": "more important"}
+    elsewhere = desk.post(f"/policies/{mirrored['id']}/versions", changed, '"1"')
+    assert (elsewhere.status_code, elsewhere.json()["commit"][0]["target"]) == (409, "team/chat")
+    assert yaml.safe_load(elsewhere.json()["commit"][0]["yaml"])["spec"] == changed["spec"]
+    wrong = desk.post(f"/policies/{mirrored['id']}/versions", {**changed, "spec": {"model": "x"}}, '"1"')
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "spec.model")
 
     assert desk.get(f"/policies/{policy}").json()["named_by_resources"] == ["team/chat"]
     assert desk.go(policy, 1, "shadow").status_code == 200

@@ -14,6 +14,14 @@ METRICS = {"enabled": True, "tls": "existingSecret"}
 
 BY_A_CHECK: dict[str, tuple[dict[str, Any], str]] = {
     "no database": ({"postgres": {"existingSecret": ""}}, "no PostgreSQL: set one of postgres.existingSecret"),
+    "two owners": (
+        {"postgres": {"owner": {"url": "postgresql://a:b@c/d", "existingSecret": "o"}}},
+        "postgres.owner.url and postgres.owner.existingSecret",
+    ),
+    "an owner of the bundled one": (
+        {"postgres": {"existingSecret": "", "bundled": {"enabled": True}, "owner": {"existingSecret": "o"}}},
+        "has one role",
+    ),
     "no broker": ({"broker": {"existingSecret": ""}}, "no broker: set one of broker.existingSecret"),
     "two databases": ({"postgres": BOTH}, "2 of postgres.existingSecret, postgres.url"),
     "url and secret": ({"postgres": {"url": "postgresql://a:b@c/d"}}, "allowed: exactly one"),
@@ -33,6 +41,7 @@ BY_THE_SCHEMA: dict[str, tuple[dict[str, Any], str]] = {
     "no controller": ({"controller": {"replicas": 0}}, "replicas"),
     "words for a number": ({"api": {"replicas": "two"}}, "replicas"),
     "another database": ({"postgres": {"existingSecret": "", "url": "mysql://a"}}, "url"),
+    "a role to be quoted": ({"postgres": {"owner": {"applicationRole": "a b"}}}, "applicationRole"),
     "a password to be quoted": ({"postgres": {"bundled": {"password": "a/b"}}}, "password"),
     "half a digest": ({"image": {"digest": "sha256:abc"}}, "digest"),
     "root": ({"pod": {"runAsUser": 0}}, "runAsUser"),

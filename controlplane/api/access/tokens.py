@@ -57,6 +57,7 @@ class TokenOut(BaseModel):
     hint: str
     grants: list[GrantOut]
     created_by: str
+    owner: Annotated[str | None, Field(description="the person for whom it acts; null: for nobody but itself")]
     created_at_s: float
     expires_at_s: float
     last_used_at_s: float | None
@@ -86,6 +87,13 @@ class UserOut(BaseModel):
 class GrantToIn(GrantIn):
     """A role for a user (by id) or for everybody of a group."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"kind": "Group", "subject": "ml-platform", "role": "Operator", "namespace": "default"}]
+        },
+    )
+
     kind: Literal["User", "Group"]
     subject: Annotated[str, Field(min_length=1, max_length=512)]
 
@@ -104,20 +112,22 @@ class GrantToOut(BaseModel):
 
 @router.get("/tokens")
 def tokens(request: Request, who: Who) -> list[TokenOut]:
-    """API tokens: all of them for an Admin of every namespace, else those that you made."""
+    """API tokens: all of them for an Admin of every namespace, else yours."""
     everything = who.may(AccessRole.ADMIN, None)
-    return [_token(one) for one in _access(request).tokens() if everything or one.created_by == who.id]
+    return [_token(one) for one in _access(request).tokens() if everything or _is_of(one, who)]
 
 
 @router.post("/tokens", status_code=201, response_model=NewToken)
 def create_token(body: TokenIn, request: Request, write: Writing) -> JSONResponse:
-    """Make a token. Its secret is in this answer and nowhere else (not in the answer to a repeated request either)."""
+    """Make a token. Its secret is in this answer and nowhere else (not in the answer to a repeated request either). It
+    acts for you: where two people are asked for, you and your tokens are one."""
     given = tuple(Grant(g.role, g.namespace) for g in body.grants)
     _within(write.who, given)
     now_s: float = request.app.state.real_s()
     lowest = given[0]
     with write.unit(lowest.role, lowest.namespace) as unit:
-        made, secret = Access.create_token(unit, body.name, given, now_s, now_s + body.expires_in_days * 86_400.0)
+        ends_s = now_s + body.expires_in_days * 86_400.0
+        made, secret = Access.create_token(unit, body.name, given, now_s, ends_s, write.who.person)
         view = _token(made)
         where = f"tokens/{made.id}"
         unit.audit("token.create", where, None, None, view.model_dump(mode="json"))
@@ -131,8 +141,7 @@ def create_token(body: TokenIn, request: Request, write: Writing) -> JSONRespons
 def revoke_token(token_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """End a token now: your own, or anybody's as Admin of every namespace."""
     before = next((one for one in _access(request).tokens() if one.id == token_id), None)
-    mine = before is not None and before.created_by == write.who.id
-    if before is None or not (mine or write.who.may(AccessRole.ADMIN, None)):
+    if before is None or not (_is_of(before, write.who) or write.who.may(AccessRole.ADMIN, None)):
         raise NotFound(f"there is no token {token_id} that you may see")
     version = write.version()
     with write.unit(AccessRole.VIEWER, before.grants[0].namespace) as unit:
@@ -179,6 +188,10 @@ def remove_grant(grant_id: UUID, write: Writing) -> JSONResponse:
         view = _grant(gone)
         unit.audit("grant.remove", f"grants/{grant_id}", view.namespace, view.model_dump(mode="json"), None)
         return answer(unit, 200, view)
+
+
+def _is_of(token: ApiToken, who: Principal) -> bool:
+    return token.created_by == who.id or token.owner == who.person
 
 
 def _access(request: Request) -> Access:

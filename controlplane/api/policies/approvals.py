@@ -16,6 +16,7 @@ from controlplane.api.problems import CHANGING, MISSING, Conflict, Forbidden, No
 from controlplane.api.writes import Write, Writing, answer, etag
 from controlplane.domain.access import AccessRole
 from controlplane.domain.policy_life import ALLOWED, DECIDING, ApprovalRefused, Stage, check_approver
+from controlplane.store.access import person_of
 from controlplane.store.approvals import Approvals, Ruled, StoredApproval
 from controlplane.store.policies import PolicyFilter, StoredPolicy
 
@@ -97,7 +98,8 @@ def _rule(request: Request, write: Write, approval_id: UUID, ruled: Ruled, reaso
     version = write.version()
     with write.unit(AccessRole.OPERATOR, policy.namespaces[0]) as unit:
         try:
-            check_approver(before.requested_by, write.who.id, before.decision is not None)
+            asker = person_of(unit.connection, before.requested_by)
+            check_approver(asker, write.who.person, before.decision is not None)
         except ApprovalRefused as error:
             raise (Conflict if before.decision else Forbidden)(str(error)) from error
         after = Approvals.rule(unit, approval_id, version, ruled, reason)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -157,12 +157,18 @@ class ApprovalIn(_In):
 def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """A dependency that reads `model` from JSON or, by its Content-Type, from YAML."""
 
-    async def read(request: Request) -> Body:
+    async def read(
+        request: Request,
+        reason: Annotated[
+            str | None,
+            Query(max_length=2000, description="why, where a custom resource is sent: it has no place for one"),
+        ] = None,
+    ) -> Body:
         raw = await request.body()
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         given = parsed(raw, kind in _YAML_TYPES)
         if isinstance(given, dict) and given.get("kind") == KIND:
-            given = _of_resource(given, request.query_params.get("reason"), model)
+            given = _of_resource(given, reason, model)
         try:
             return model.model_validate(given)
         except ValidationError as error:

@@ -21,7 +21,7 @@ from controlplane.domain.manifest import ManifestError
 from controlplane.domain.policy_spec import targets
 from controlplane.domain.target import Target
 from controlplane.store.policies import Policies, StoredPolicy
-from controlplane.store.resources import Resources
+from controlplane.store.resources import Resources, naming
 from controlplane.store.unit import Unit
 
 
@@ -100,7 +100,12 @@ def changed(unit: Unit, action: str, before: StoredPolicy, after: StoredPolicy, 
     """Audit a change of a version's stage, and answer with the policy."""
     resource = f"policies/{after.id}/versions/{number}"
     audit(unit, action, after, resource, _short(before, number), _short(after, number))
-    return answer(unit, 200, policy_out(after, None), after.version)
+    return answer(unit, 200, policy_out(after, None, named_by_resources(unit, after)), after.version)
+
+
+def named_by_resources(unit: Unit, policy: StoredPolicy) -> tuple[str, ...]:
+    """Those of its targets, by key, that a custom resource names."""
+    return tuple(target.key for target in naming(unit.connection, policy.keys))
 
 
 def _short(policy: StoredPolicy, number: int) -> Mapping[str, Any]:
@@ -132,7 +137,7 @@ def refuse_named(request: Request, policy: StoredPolicy, number: int, what: str)
         return
     keys = ", ".join(target.key for target in named)
     spec = policy.versions[number].spec
-    commit = [patch_out(policy, target.namespace, spec).model_dump(mode="json") for target in named]
+    commit = [patch_out(policy.name, target.namespace, spec).model_dump(mode="json") for target in named]
     raise GitOpsConflict(
         f"{keys} is a custom resource (GitOps), which decides there: {what} is refused. "
         "Commit what `commit` holds instead.",

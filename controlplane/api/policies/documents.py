@@ -16,6 +16,7 @@ from controlplane.api.policies.common import (
     demand_all,
     found,
     locked,
+    named_by_resources,
     of_api,
     page_of,
     policies_of,
@@ -40,7 +41,7 @@ from controlplane.api.policies.views import (
     version_out,
 )
 from controlplane.api.principals import Who, demand
-from controlplane.api.problems import CHANGING, MISSING, BadValue, Conflict, NotFound, bad_value
+from controlplane.api.problems import CHANGING, MISSING, BadValue, Conflict, GitOpsConflict, NotFound, bad_value
 from controlplane.api.writes import Writing, answer, etag
 from controlplane.domain.access import AccessRole, Principal
 from controlplane.domain.policy_life import Stage, StageChange
@@ -71,7 +72,8 @@ def policies(
     after = read_cursor(cursor)
     made, more = policies_of(request).page(PolicyFilter(seen, name, archived), after, limit)
     mirrored = [one for one in resources_of(request).all() if _is_wanted(one, seen, name, after)]
-    rows = [(p.created_at_s, p.id, policy_out(p, seen)) for p in made]
+    named = [target.key for target in resources_of(request).naming([key for p in made for key in p.keys])]
+    rows = [(p.created_at_s, p.id, policy_out(p, seen, tuple(k for k in named if k in p.keys))) for p in made]
     rows += [(_first_s(m), m.id, mirrored_out(m)) for m in mirrored]
     rows.sort(key=lambda row: row[:2], reverse=True)
     shown = rows[:limit]
@@ -79,9 +81,9 @@ def policies(
     return PolicyPage(items=[view for _, _, view in shown], next_cursor=following)
 
 
-@router.post("/policies/validate")
-def validate(body: DryRunIn, request: Request, who: Who) -> DryRunOut:
-    """Look at a policy without keeping it."""
+@router.post("/policies/validate", openapi_extra=documented(DryRunIn))
+def validate(body: Annotated[DryRunIn, Depends(body_of(DryRunIn))], request: Request, who: Who) -> DryRunOut:
+    """Look at a policy, or a custom resource as YAML, without keeping it."""
     demand_all(who, AccessRole.OPERATOR, body.namespaces)
     try:
         made = checked(body.name, body.namespaces, body.spec)
@@ -102,7 +104,7 @@ def create(write: Writing, body: Annotated[PolicyIn, Depends(body_of(PolicyIn))]
     try:
         with write.unit(AccessRole.OPERATOR, body.namespaces[0]) as unit:
             made = Policies.create(unit, body.name, body.namespaces, body.spec, body.reason)
-            view = policy_out(made, None)
+            view = policy_out(made, None, named_by_resources(unit, made))
             audit(unit, "policy.create", made, f"policies/{made.id}", None, body.model_dump(mode="json"))
             return answer(unit, 201, view, made.version, f"/api/v1/policies/{made.id}")
     except NameTaken as error:
@@ -136,7 +138,7 @@ def archive(policy_id: UUID, request: Request, write: Writing) -> JSONResponse:
         gone = [StageChange(n, Stage.SUPERSEDED, unit.now_s, actor, reason) for n in numbers]
         after = Policies.archive(unit, Policies.change(unit, before, gone))
         audit(unit, "policy.archive", after, f"policies/{after.id}", {"live": life.live}, {"archived": True})
-        return answer(unit, 200, policy_out(after, None), after.version)
+        return answer(unit, 200, policy_out(after, None, named_by_resources(unit, after)), after.version)
 
 
 @router.get("/policies/{policy_id}/versions", responses=MISSING)
@@ -159,7 +161,12 @@ def versions(policy_id: UUID, request: Request, who: Who) -> list[VersionOut]:
 def new_version(
     policy_id: UUID, request: Request, write: Writing, body: Annotated[VersionIn, Depends(body_of(VersionIn))]
 ) -> JSONResponse:
-    """A change: one more version, in Draft. `If-Match` is the policy's ETag."""
+    """A change: one more version, in Draft. `If-Match` is the policy's ETag. Of a custom resource's policy: 409, with
+    what to commit instead."""
+    mirrored = _mirrored(request, write.who, policy_id)
+    if mirrored is not None:
+        demand(write.who, AccessRole.OPERATOR, mirrored.target.namespace)
+        raise _to_commit(mirrored, body.spec)
     one = of_api(request, write.who, policy_id)
     checked(one.name, one.namespaces, body.spec)
     with locked(write, one) as (unit, before):
@@ -216,12 +223,23 @@ def patch(policy_id: UUID, request: Request, who: Who, version: Number | None = 
     number = version or one.newest.number
     _numbered(number, one.versions)
     seen = [n for n in one.namespaces if who.may(AccessRole.VIEWER, n)]
-    return [patch_out(one, namespace, one.versions[number].spec) for namespace in seen]
+    return [patch_out(one.name, namespace, one.versions[number].spec) for namespace in seen]
 
 
 def _mirrored(request: Request, who: Principal, policy_id: UUID) -> MirroredPolicy | None:
     one = resources_of(request).get(policy_id)
     return one if one is not None and who.may(AccessRole.VIEWER, one.target.namespace) else None
+
+
+def _to_commit(mirrored: MirroredPolicy, spec: dict[str, Any]) -> GitOpsConflict:
+    """What to do to have that spec where a custom resource keeps the policy."""
+    namespace, name = mirrored.target.namespace, mirrored.target.name
+    checked(name, [namespace], spec)
+    commit = patch_out(name, namespace, spec).model_dump(mode="json")
+    words = (
+        f"{namespace}/{name} is a custom resource (GitOps): here it is read-only. Commit what `commit` holds instead."
+    )
+    return GitOpsConflict(words, [commit])
 
 
 def _first_s(one: MirroredPolicy) -> float:

@@ -251,10 +251,9 @@ def stage_out(change: StageChange) -> StageOut:
     return StageOut(**{name: getattr(change, name) for name in StageOut.model_fields})
 
 
-def patch_out(policy: StoredPolicy, namespace: str, spec: Mapping[str, Any]) -> PatchOut:
+def patch_out(name: str, namespace: str, spec: Mapping[str, Any]) -> PatchOut:
     """What to commit for one namespace. Strategic merge is not for custom resources, so it is JSON patch, which is
     exact, and merge patch, which leaves fields that the spec does not name."""
-    name = policy.name
     return PatchOut(
         target=f"{namespace}/{name}",
         yaml=as_yaml(manifest(name, namespace, spec)),

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from controlplane.domain.decision import Ruling, RulingEffect
-from controlplane.domain.target import FreezeDirection, Override, OverrideKind
+from controlplane.domain.target import FreezeDirection, OverrideKind
 from controlplane.planning.bounds import held_by_hand
 from controlplane.planning.outages import clock_words
-from controlplane.planning.peoples_words import freeze_words, freezes, in_force, listed, outranked, override_words
+from controlplane.planning.peoples_words import (
+    applied,
+    freeze_words,
+    freezes,
+    in_force,
+    listed,
+    outranked,
+    override_words,
+)
 from controlplane.planning.rules.case import Case, Replicas, hold_downs, ruling
 
 
@@ -60,7 +68,7 @@ class OverrideRule:
         for name, replicas in proposed.items():
             current = case.current.get(name, replicas)
             for override in by_variant[name]:
-                replicas = self._heard(override, replicas, current)
+                replicas = applied(override, replicas, current)
             after[name] = min(replicas, max(case.bound(name).high, case.current.get(name, 0)))
             if after[name] < replicas and by_variant[name]:
                 capped.append(f"{case.bound(name).high_by} holds all the same")
@@ -69,18 +77,6 @@ class OverrideRule:
         paused = any(o.kind is OverrideKind.PAUSE for o in holding)
         effect = RulingEffect.HOLD if paused and after != dict(proposed) else None
         return ruling(self, proposed, after, f"{words} (over: {beaten})" if beaten else words, effect)
-
-    @staticmethod
-    def _heard(override: Override, proposed: int, current: int) -> int:
-        match override.kind, override.replicas:
-            case OverrideKind.PIN, int(replicas):
-                return replicas
-            case OverrideKind.FLOOR, int(replicas):
-                return max(proposed, replicas)
-            case OverrideKind.CEILING, int(replicas):
-                return min(proposed, replicas)
-            case _:
-                return current
 
 
 class FreezeRule:

@@ -64,6 +64,19 @@ labels: {{- include "tidegate.labels" . | nindent 2 }}
       key: {{ ternary .Values.postgres.existingSecretKey "url" (ne .Values.postgres.existingSecret "") }}
 {{- end -}}
 
+{{/* The schema's owner, where it is another role than the application's. */}}
+{{- define "tidegate.env.owner" -}}
+{{- with .Values.postgres.owner -}}
+{{- if or .url .existingSecret -}}
+- name: TIDEGATE_OWNER_DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ if .existingSecret }}{{ .existingSecret }}{{ else }}{{ include "tidegate.fullname" $ }}-database-owner{{ end }}
+      key: {{ ternary .existingSecretKey "url" (ne .existingSecret "") }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "tidegate.env.broker" -}}
 - name: TIDEGATE_BROKER_URL
   valueFrom:
