@@ -21,7 +21,7 @@ from controlplane.domain.ports import Clock
 from controlplane.domain.target import Role, Target, Variant
 from controlplane.planning import sentences
 from controlplane.store.codec import spent_usd_per_hour
-from controlplane.store.queries import TargetRow
+from controlplane.store.queries import TargetRow, TickLine
 
 
 def fleet(rows: Sequence[TargetRow], clock: Clock) -> Fleet:
@@ -114,21 +114,20 @@ def wanted(tick: Tick | None, variant: str) -> int | None:
     return tick.decision.current.get(variant)
 
 
-def tick_summary(tick: Tick) -> TickSummary:
+def tick_summary(line: TickLine) -> TickSummary:
     """A line in the list of decisions."""
-    observation = tick.inputs.observation
     return TickSummary(
-        id=tick.id,
-        target=tick.inputs.target.key,
-        at_s=tick.at_s,
-        verdict=tick.decision.verdict,
-        reason=tick.decision.reason,
-        current=dict(tick.decision.current),
-        desired=dict(tick.decision.desired),
-        requests_per_s=observation.load.requests_per_s if observation.load else None,
-        attainment=observation.attainment,
-        usd_per_hour=spent_usd_per_hour(tick),
-        applied=any(a.result is ActuationResult.APPLIED for a in tick.actuations),
+        id=line.id,
+        target=line.target,
+        at_s=line.at_s,
+        verdict=line.verdict,
+        reason=line.reason,
+        current={name: counts.current for name, counts in line.fleet.items()},
+        desired={name: counts.desired for name, counts in line.fleet.items()},
+        requests_per_s=line.requests_per_s,
+        attainment=line.attainment,
+        usd_per_hour=line.usd_per_hour,
+        applied=line.applied,
     )
 
 

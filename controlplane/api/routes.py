@@ -86,7 +86,7 @@ def ticks(
     """Decisions of a target, newest first."""
     key = _row(queries, clock, who, namespace, name).target.key
     wanted = TickFilter(key, tuple(verdict or ()), between.since_s, between.until_s)
-    found, following = queries.tick_page(wanted, cursor, limit)
+    found, following = queries.line_page(wanted, cursor, limit)
     return TickPage(tuple(present.tick_summary(tick) for tick in found), following)
 
 

@@ -22,10 +22,11 @@ from controlplane.planning.demand import WAKING, demand
 from controlplane.planning.headroom import with_headroom
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
+from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge
 from controlplane.planning.situation import Situation, situation
 
-PLANNER_VERSION = "3"
+PLANNER_VERSION = "4"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
@@ -38,7 +39,8 @@ def decide(inputs: GroupInputs) -> GroupOutcome:
         _decide(at, ask, plan, inputs.spool_writable) for at, ask, plan in zip(situations, asks, plans, strict=True)
     ]
     memories = [remembered(at, plan, decision) for at, plan, decision in zip(situations, plans, decisions, strict=True)]
-    return GroupOutcome(plans, tuple(decisions), tuple(memories), PLANNER_VERSION)
+    recorded = tuple(rounded_plan(plan) for plan in plans)
+    return GroupOutcome(recorded, tuple(decisions), tuple(rounded_memory(m) for m in memories), PLANNER_VERSION)
 
 
 def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Observation) -> Validation:

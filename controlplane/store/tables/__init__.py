@@ -16,8 +16,25 @@ from controlplane.store.tables.governance import (
     settings,
     shadow_ticks,
 )
-from controlplane.store.tables.ledger import cold_start_samples, fits, forecasts, policies, targets, ticks
+from controlplane.store.tables.ledger import (
+    cold_start_samples,
+    fits,
+    forecasts,
+    policies,
+    rollup_progress,
+    rollups,
+    targets,
+)
 from controlplane.store.tables.metadata import metadata
+from controlplane.store.tables.ticks import (
+    tick_bases,
+    tick_rows,
+    tick_sequence,
+    tick_targets,
+    tick_texts,
+    ticks,
+    ticks_before,
+)
 from controlplane.store.tables.work import deliveries, jobs, notification_channels
 
 __all__ = [
@@ -41,10 +58,18 @@ __all__ = [
     "policy_documents",
     "policy_stages",
     "policy_versions",
+    "rollup_progress",
+    "rollups",
     "sessions",
     "settings",
     "shadow_ticks",
     "targets",
+    "tick_bases",
+    "tick_rows",
+    "tick_sequence",
+    "tick_targets",
+    "tick_texts",
     "ticks",
+    "ticks_before",
     "users",
 ]

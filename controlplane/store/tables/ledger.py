@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     DateTime,
     Float,
     ForeignKey,
     Index,
     Integer,
+    Numeric,
     String,
     Table,
-    Text,
     UniqueConstraint,
-    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -40,31 +38,6 @@ policies = Table(
     Column("body", JSONB, nullable=False),
     Column("first_seen_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("target", "digest"),
-)
-
-ticks = Table(
-    "ticks",
-    metadata,
-    Column("sequence", BigInteger, primary_key=True, autoincrement=True, comment="order of arrival: the cursor"),
-    Column("id", String(64), nullable=False, unique=True),
-    Column("group_tick_id", String(64), nullable=False),
-    Column("group", String(255), nullable=False),
-    Column("target", String(512), nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, comment="the controller's clock"),
-    Column("verdict", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("planner_version", String(32), nullable=False),
-    Column("requests_per_s", Float, comment="observed; NULL: not known"),
-    Column("planned_requests_per_s", Float),
-    Column("attainment", Float, comment="share of the window's requests that met the SLO; NULL: none finished"),
-    Column("usd_per_hour", Float, nullable=False, comment="of the replicas that existed"),
-    Column("applied", Boolean, nullable=False),
-    Column("body", JSONB, nullable=False, comment="the whole tick: every input and output of the decider"),
-    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.now(), comment="real time"),
-    Index("ix_ticks_target_at", "target", "at", "sequence"),
-    Index("ix_ticks_target_verdict_at", "target", "verdict", "at"),
-    Index("ix_ticks_group_tick_id", "group_tick_id"),
-    Index("ix_ticks_at", "at"),
 )
 
 forecasts = Table(
@@ -99,4 +72,30 @@ fits = Table(
     Column("forecaster", String(64), nullable=False),
     Column("body", JSONB, nullable=False),
     Index("ix_fits_target_fitted_at", "target", "fitted_at"),
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("target", String(512), primary_key=True),
+    Column("variant", String(63), primary_key=True, comment="empty: the whole target"),
+    Column("at", DateTime(timezone=True), primary_key=True, comment="start of the hour, UTC"),
+    Column("seconds", Float, nullable=False, comment="of the hour that ticks speak for"),
+    Column("requests", Float, nullable=False, comment="that came; rates over time"),
+    Column("known", Float, nullable=False, comment="of these, those whose attainment is known"),
+    Column("met", Float, nullable=False, comment="of `known`, those that met the SLO"),
+    Column("replica_seconds", Float, nullable=False),
+    Column("usd", Numeric(18, 6), nullable=False),
+    Column("ups", Integer, nullable=False),
+    Column("downs", Integer, nullable=False),
+    Column("ticks", Integer, nullable=False),
+    Column("verdicts", JSONB, nullable=False, comment="ticks by verdict; of the whole target alone"),
+    Index("ix_rollups_at", "at"),
+)
+
+rollup_progress = Table(
+    "rollup_progress",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("sequence", BigInteger, nullable=False, comment="ticks up to this one are rolled up"),
 )
