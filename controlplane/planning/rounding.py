@@ -111,11 +111,13 @@ def _variant(seen: VariantObservation) -> VariantObservation:
 
 
 def _latency(seen: LatencySummary) -> LatencySummary:
-    return LatencySummary(
-        seen.count,
-        rounded(seen.mean_s, SEEN_DIGITS),
-        *(rounded(quantile, ROUGH_DIGITS) for quantile in (seen.p50_s, seen.p90_s, seen.p99_s)),
-        rounded(seen.within_slo, SEEN_DIGITS),
+    return replace(
+        seen,
+        mean_s=rounded(seen.mean_s, SEEN_DIGITS),
+        p50_s=rounded(seen.p50_s, ROUGH_DIGITS),
+        p90_s=rounded(seen.p90_s, ROUGH_DIGITS),
+        p99_s=rounded(seen.p99_s, ROUGH_DIGITS),
+        within_slo=rounded(seen.within_slo, SEEN_DIGITS),
     )
 
 
@@ -143,34 +145,28 @@ def _quantiles(made: QuantileForecast) -> QuantileForecast:
 
 
 def _calibration(known: Calibration) -> Calibration:
-    learned = {
-        name: rounded(getattr(known, name), LEARNED_DIGITS)
-        for name in ("ratio", "deviation", "holding", "misses_seen", "misses_expected")
-    }
     return replace(
         known,
-        **learned,
+        ratio=rounded(known.ratio, LEARNED_DIGITS),
+        deviation=rounded(known.deviation, LEARNED_DIGITS),
+        holding=rounded(known.holding, LEARNED_DIGITS),
+        misses_seen=rounded(known.misses_seen, LEARNED_DIGITS),
+        misses_expected=rounded(known.misses_expected, LEARNED_DIGITS),
         factors=tuple(rounded(f, LEARNED_DIGITS) for f in known.factors),
         covariance=tuple(rounded(c, COVARIANCE_DIGITS) for c in known.covariance),
     )
 
 
 def _demand(wanted: Demand) -> Demand:
-    numbers = {
-        name: rounded(getattr(wanted, name), PLAN_DIGITS)
-        for name in (
-            "requests_per_s",
-            "low_requests_per_s",
-            "backlog_rps",
-            "input_tokens",
-            "output_tokens",
-            "context_tokens_weighted",
-            "cached_share",
-        )
-    }
     return replace(
         wanted,
-        **numbers,
+        requests_per_s=rounded(wanted.requests_per_s, PLAN_DIGITS),
+        low_requests_per_s=rounded(wanted.low_requests_per_s, PLAN_DIGITS),
+        backlog_rps=rounded(wanted.backlog_rps, PLAN_DIGITS),
+        input_tokens=rounded(wanted.input_tokens, PLAN_DIGITS),
+        output_tokens=rounded(wanted.output_tokens, PLAN_DIGITS),
+        context_tokens_weighted=rounded(wanted.context_tokens_weighted, PLAN_DIGITS),
+        cached_share=rounded(wanted.cached_share, PLAN_DIGITS),
         input_tokens_squared=_maybe(wanted.input_tokens_squared),
         input_lengths=_lengths(wanted.input_lengths),
         output_lengths=_lengths(wanted.output_lengths),

@@ -101,11 +101,9 @@ class Queries:
     def _last(self, connection: Connection) -> dict[str, Tick]:
         """The newest ticks; those that were the newest already are not read again."""
         rows = connection.execute(newest_rows()).all()
-        known = {sequence: tick for sequence, tick in self._newest.values()}
+        known = dict(self._newest.values())
         unread = [row for row in rows if row.sequence not in known]
-        known |= {
-            row.sequence: tick for row, tick in zip(unread, self._reader.ticks(connection, unread), strict=True)
-        }
+        known |= {row.sequence: tick for row, tick in zip(unread, self._reader.ticks(connection, unread), strict=True)}
         self._newest = {known[row.sequence].inputs.target.key: (row.sequence, known[row.sequence]) for row in rows}
         return {key: tick for key, (_, tick) in self._newest.items()}
 

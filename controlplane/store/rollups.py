@@ -84,9 +84,8 @@ def roll_up(connection: Connection, batch: int = BATCH) -> int:
         .order_by(tick_rows.c.sequence)
         .limit(batch + LAG)
     ).subquery()
-    hours = select(
-        page.c.target_id, func.date_trunc("hour", page.c.at, "UTC").label("hour"), func.max(page.c.sequence).label("last")
-    ).group_by(page.c.target_id, text("2"))
+    hour, newest = func.date_trunc("hour", page.c.at, "UTC").label("hour"), func.max(page.c.sequence).label("last")
+    hours = select(page.c.target_id, hour, newest).group_by(page.c.target_id, text("2"))
     found = connection.execute(hours).all()
     last = max((row.last for row in found), default=0)
     if last <= (done or 0):
@@ -164,19 +163,18 @@ WHERE part <> '' GROUP BY t.key, split_part(part, ': ', 1)
 def verdict_counts(connection: Connection) -> dict[tuple[str, str], int]:
     """Ticks by target and verdict: of the roll-ups, and beside them of the hours that they are behind."""
     summed = (
-        "SELECT target, v.key AS verdict, sum(v.value::bigint) AS count "
+        "SELECT target, v.key AS verdict, sum(v.value::bigint) AS ticks "
         "FROM rollups, jsonb_each_text(verdicts) AS v WHERE variant = '' GROUP BY target, v.key"
     )
-    found = {(row.target, row.verdict): int(row.count) for row in connection.execute(text(summed)) if row.count}
+    found = {(row.target, row.verdict): int(row.ticks) for row in connection.execute(text(summed)) if row.ticks}
     done = connection.execute(select(rollup_progress.c.sequence).where(rollup_progress.c.name == _NAME)).scalar() or 0
     newer = (
-        select(tick_targets.c.key, tick_rows.c.verdict, func.count().label("count"))
+        select(tick_targets.c.key, tick_rows.c.verdict, func.count().label("ticks"))
         .join(tick_targets, tick_targets.c.id == tick_rows.c.target_id)
         .where(tick_rows.c.sequence > done)
         .group_by(tick_targets.c.key, tick_rows.c.verdict)
     )
     for row in connection.execute(newer):
         name = (row.key, VERDICTS[row.verdict])
-        found[name] = found.get(name, 0) + row.count
+        found[name] = found.get(name, 0) + int(row.ticks)
     return found
-

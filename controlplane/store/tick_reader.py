@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from controlplane.domain.decision import Tick
 from controlplane.store.chains import Body, decode_brief, without_fan
@@ -17,6 +17,8 @@ from controlplane.store.codec import TICK
 from controlplane.store.tables import tick_bases, tick_rows
 from controlplane.store.tick_columns import unpack_ids
 
+AnyRow = Any
+"""A row of `LINKS`: SQLAlchemy's type of it depends on how many columns there are."""
 LONGEST_CHAIN_S = 600.0
 """Seconds of the controller's clock from a full tick to the last that is read from it."""
 LINKS = (
@@ -36,12 +38,12 @@ class TickReader:
     def __init__(self) -> None:
         self._bases: dict[int, Body] = {}
 
-    def ticks(self, connection: Connection, wanted: Sequence[Row[Any]]) -> list[Tick]:
+    def ticks(self, connection: Connection, wanted: Sequence[AnyRow]) -> list[Tick]:
         """The ticks of rows of `LINKS`, in the order of the rows."""
         bodies = self._bodies(connection, wanted)
         return [as_tick(bodies[row.sequence], row.ids) for row in wanted]
 
-    def in_order(self, connection: Connection, rows: Iterator[Row[Any]]) -> Iterator[tuple[Row[Any], Tick]]:
+    def in_order(self, connection: Connection, rows: Iterator[AnyRow]) -> Iterator[tuple[AnyRow, Tick]]:
         """The ticks of rows that come in the order of their times, each chain from its beginning or from within."""
         newest: dict[int, Body] = {}
         for row in rows:
@@ -56,10 +58,10 @@ class TickReader:
                 newest.pop(next(iter(newest)))
             yield row, as_tick(body, row.ids)
 
-    def _bodies(self, connection: Connection, wanted: Sequence[Row[Any]]) -> dict[int, Body]:
+    def _bodies(self, connection: Connection, wanted: Sequence[AnyRow]) -> dict[int, Body]:
         """Decoded rows by sequence."""
         found: dict[int, Body] = {}
-        by_target: dict[int, list[Row[Any]]] = defaultdict(list)
+        by_target: dict[int, list[AnyRow]] = defaultdict(list)
         for row in wanted:
             if row.base_id is None:
                 by_target[row.target_id].append(row)
@@ -70,7 +72,7 @@ class TickReader:
                 found |= self._walk(connection, chain, {row.sequence for row in rows})
         return found
 
-    def _walk(self, connection: Connection, chain: list[Row[Any]], wanted: set[int]) -> dict[int, Body]:
+    def _walk(self, connection: Connection, chain: list[AnyRow], wanted: set[int]) -> dict[int, Body]:
         last = max((row.sequence for row in chain if row.sequence in wanted), default=0)
         found: dict[int, Body] = {}
         body: Body | None = None
@@ -102,7 +104,7 @@ def as_tick(body: Body, ids: bytes) -> Tick:
     return TICK.validate_python({**body, "id": tick_id, "group_tick_id": group_tick_id})
 
 
-def _chains(connection: Connection, target_id: int, rows: Sequence[Row[Any]]) -> dict[int, list[Row[Any]]]:
+def _chains(connection: Connection, target_id: int, rows: Sequence[AnyRow]) -> dict[int, list[AnyRow]]:
     """Whole chains of one target, as far as the newest of `rows`, by their number."""
     statement = select(*LINKS).where(
         tick_rows.c.target_id == target_id,
@@ -110,7 +112,7 @@ def _chains(connection: Connection, target_id: int, rows: Sequence[Row[Any]]) ->
         tick_rows.c.at <= max(row.at for row in rows),
         tick_rows.c.chain.in_({row.chain for row in rows}),
     )
-    chains: dict[int, list[Row[Any]]] = defaultdict(list)
+    chains: dict[int, list[AnyRow]] = defaultdict(list)
     for row in connection.execute(statement.order_by(tick_rows.c.sequence)):
         chains[row.chain].append(row)
     return chains

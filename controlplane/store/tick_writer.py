@@ -100,9 +100,9 @@ class TickWriter:
                 return chain.number, None, data
         base_id = self._base(connection, body)
         self._chains[key] = _Chain(sequence, tick.at_s, peaks)
-        return sequence, base_id, self._full(connection, body, base_id)
+        return sequence, base_id, self._full(body, base_id)
 
-    def _full(self, connection: Connection, body: Body, base_id: int) -> bytes:
+    def _full(self, body: Body, base_id: int) -> bytes:
         base = self._bases[base_id]
         data = encode_brief(base, body)
         if decode_brief(base, data) != body:
@@ -170,7 +170,8 @@ def _not_there(connection: Connection, new: Sequence[Tick]) -> list[Tick]:
     packed = {pack_ids(tick.group_tick_id, tick.id): tick for tick in new}
     times = [timestamp(tick.at_s) for tick in new]
     known = select(tick_rows.c.ids).where(
-        tick_rows.c.at >= min(times), tick_rows.c.at <= max(times) + timedelta(microseconds=1),
+        tick_rows.c.at >= min(times),
+        tick_rows.c.at <= max(times) + timedelta(microseconds=1),
         tick_rows.c.ids.in_(list(packed)),
     )
     there = set(connection.execute(known).scalars())

@@ -142,9 +142,7 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("target_id", "at", "ids", name=op.f("pk_tick_rows")),
         postgresql_partition_by="RANGE (at)",
     )
-    op.create_index(
-        "ix_tick_rows_changes", "tick_rows", ["target_id", "at"], postgresql_where=sa.text("verdict <> 0")
-    )
+    op.create_index("ix_tick_rows_changes", "tick_rows", ["target_id", "at"], postgresql_where=sa.text("verdict <> 0"))
     op.create_index("ix_tick_rows_sequence", "tick_rows", ["sequence"])
     op.create_index(
         "ix_tick_rows_at",

@@ -1,6 +1,4 @@
-"""The ledger's decisions: narrow rows in partitions of a day, small dictionaries beside them, and a view that reads like
-a table.
-"""
+"""The ledger's decisions: narrow rows in partitions of a day, small dictionaries beside them, a view for readers."""
 
 from __future__ import annotations
 
