@@ -10,10 +10,15 @@ from celery.schedules import schedule
 FIT_EVERY_S = 20.0
 """Real seconds between rounds of fits: at a speed of 30 that is ten minutes of load, in life the fits cost little."""
 
+ROLL_UP_EVERY_S = 60.0
+"""Real seconds between roll-ups: counters look at ticks that are not rolled up yet one by one."""
+RETENTION_EVERY_S = 1800.0
+"""Real seconds: at a speed of 30 that is 15 hours, and partitions are made three days ahead."""
+
 
 def make_app(broker_url: str) -> Celery:
     """The application over that broker; results are not kept, since tasks write to the ledger."""
-    made = Celery("tidegate", broker=broker_url, include=["controlplane.workers.tasks"])
+    made = Celery("tidegate", broker=broker_url, include=["controlplane.workers.tasks", "controlplane.workers.retention"])
     made.conf.update(
         task_ignore_result=True,
         task_acks_late=True,
@@ -28,7 +33,17 @@ def make_app(broker_url: str) -> Celery:
                 "schedule": schedule(FIT_EVERY_S),
                 # A round that nobody took before the next one is due is not worth doing twice.
                 "options": {"expires": FIT_EVERY_S},
-            }
+            },
+            "roll-up": {
+                "task": "tidegate.roll_up",
+                "schedule": schedule(ROLL_UP_EVERY_S),
+                "options": {"expires": ROLL_UP_EVERY_S},
+            },
+            "retention": {
+                "task": "tidegate.retention",
+                "schedule": schedule(RETENTION_EVERY_S),
+                "options": {"expires": RETENTION_EVERY_S},
+            },
         },
     )
     return made

@@ -1,0 +1,142 @@
+"""What keeps the ledger in order: partitions ahead, roll-ups, what is old, and what older versions wrote.
+
+Each step is a short transaction of its own; none holds a lock that a tick or a page waits for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, delete, func, select, text
+
+from controlplane.adapters.clock import clock_from_anchor, real_now_s
+from controlplane.domain.ports import LedgerUnavailable
+from controlplane.settings import settings_from
+from controlplane.store.carry_over import carry_over
+from controlplane.store.codec import timestamp
+from controlplane.store.engine import make_engine, transaction
+from controlplane.store.rollups import roll_up
+from controlplane.store.tables import forecasts, idempotency, rollups, sessions
+from controlplane.workers.app import app
+
+DAY_S = 86_400.0
+DAYS_AHEAD = 3
+"""Partitions that are there before their day: writers make one themselves where this task did not run."""
+BATCH = 5_000
+"""Rows that one transaction deletes."""
+IDEMPOTENCY_DAYS = 1.0
+"""A request that is repeated later than that is a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Days of the controller's clock that things are kept; the audit is kept for ever."""
+
+    ticks_days: float = 90.0
+    rollups_days: float = 800.0
+    forecasts_days: float = 14.0
+
+
+def retention_from(environ: Mapping[str, str]) -> Retention:
+    """`TIDEGATE_KEEP_TICKS_DAYS`, `..._ROLLUPS_DAYS` and `..._FORECASTS_DAYS`.
+
+    Raises:
+        ValueError: if one is not a number of at least one day.
+    """
+    known = Retention()
+    return Retention(
+        _days(environ, "TIDEGATE_KEEP_TICKS_DAYS", known.ticks_days),
+        _days(environ, "TIDEGATE_KEEP_ROLLUPS_DAYS", known.rollups_days),
+        _days(environ, "TIDEGATE_KEEP_FORECASTS_DAYS", known.forecasts_days),
+    )
+
+
+def _days(environ: Mapping[str, str], name: str, known: float) -> float:
+    said = environ.get(name)
+    if not said:
+        return known
+    try:
+        days = float(said)
+    except ValueError:
+        days = 0.0
+    if not days >= 1.0:
+        raise ValueError(f"{name} is {said!r}; allowed: days, at least 1")
+    return days
+
+
+def partitions_ahead(engine: Engine, now_s: float) -> None:
+    """Make the partitions of the coming days."""
+    for day in range(DAYS_AHEAD + 1):
+        date = timestamp(now_s + day * DAY_S).strftime("%Y-%m-%d")
+        with transaction(engine) as connection:
+            connection.execute(select(func.make_tick_partition(func.to_date(date, "YYYY-MM-DD"))))
+
+
+def drop_old_partitions(engine: Engine, before_s: float) -> list[str]:
+    """Drop partitions whose last moment is before a time (unix seconds), and that are rolled up; their names."""
+    limit = "tick_rows_" + timestamp(before_s - DAY_S).strftime("%Y%m%d")
+    named = text(
+        "SELECT c.relname FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid "
+        "WHERE i.inhparent = 'tick_rows'::regclass AND c.relname < :limit ORDER BY c.relname"
+    )
+    with transaction(engine) as connection:
+        names = list(connection.execute(named, {"limit": limit}).scalars())
+    outside = engine.execution_options(isolation_level="AUTOCOMMIT")
+    for name in names:
+        with outside.connect() as connection:  # not within a transaction: PostgreSQL refuses
+            connection.execute(text(f'ALTER TABLE tick_rows DETACH PARTITION "{name}" CONCURRENTLY'))
+            connection.execute(text(f'DROP TABLE "{name}"'))
+    return names
+
+
+def delete_old(engine: Engine, kept: Retention, now_s: float, real_s: float) -> int:
+    """Delete what is past its time, in batches; how many rows. Sessions and keys are on real time."""
+    rules = (
+        (rollups, rollups.c.at < timestamp(now_s - kept.rollups_days * DAY_S)),
+        (forecasts, forecasts.c.made_at < timestamp(now_s - kept.forecasts_days * DAY_S)),
+        (idempotency, idempotency.c.recorded_at < timestamp(real_s - IDEMPOTENCY_DAYS * DAY_S)),
+        (sessions, sessions.c.expires_at < timestamp(real_s)),
+    )
+    gone = 0
+    for table, old in rules:
+        keys = list(table.primary_key.columns)
+        while True:
+            with transaction(engine) as connection:
+                page = connection.execute(select(*keys).where(old).limit(BATCH)).all()
+                for key in page:
+                    same = [column == value for column, value in zip(keys, key, strict=True)]
+                    connection.execute(delete(table).where(*same))
+            gone += len(page)
+            if len(page) < BATCH:
+                break
+    return gone
+
+
+@app.task(name="tidegate.roll_up", autoretry_for=(LedgerUnavailable,), retry_backoff=True, max_retries=3)  # type: ignore[untyped-decorator]
+def roll_up_ticks() -> None:
+    """Bring the roll-ups up to date, and carry over what versions before wrote."""
+    engine = make_engine(settings_from(os.environ).database_url)
+    try:
+        carry_over(engine)
+        while True:
+            with transaction(engine) as connection:
+                if not roll_up(connection):
+                    break
+    finally:
+        engine.dispose()
+
+
+@app.task(name="tidegate.retention", autoretry_for=(LedgerUnavailable,), retry_backoff=True, max_retries=3)  # type: ignore[untyped-decorator]
+def retention() -> None:
+    """Partitions ahead; then what is old goes."""
+    settings, kept = settings_from(os.environ), retention_from(os.environ)
+    now_s = clock_from_anchor(settings.clock_path).now_s()
+    engine = make_engine(settings.database_url)
+    try:
+        partitions_ahead(engine, now_s)
+        drop_old_partitions(engine, now_s - kept.ticks_days * DAY_S)
+        delete_old(engine, kept, now_s, real_now_s())
+    finally:
+        engine.dispose()
