@@ -84,7 +84,7 @@ tick_rows = Table(
 ticks_before = Table(
     "ticks_before",
     metadata,
-    Column("sequence", BigInteger, primary_key=True, autoincrement=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=True, comment="order of arrival: the cursor"),
     Column("id", String(64), nullable=False, unique=True),
     Column("group_tick_id", String(64), nullable=False),
     Column("group", String(255), nullable=False),
