@@ -75,12 +75,12 @@ class TickWriter:
             "target_id": self._id(connection, tick_targets, tick.inputs.target.key.encode()),
             "text_id": self._id(connection, tick_texts, words.encode()),
             "base_id": base_id,
-            "requests_per_s": observation.load.requests_per_s if observation.load else None,
-            "input_tokens": observation.load.input_tokens if observation.load else None,
-            "output_tokens": observation.load.output_tokens if observation.load else None,
-            "planned_requests_per_s": demand.requests_per_s if demand else None,
-            "attainment": observation.attainment,
-            "usd_per_hour": spent_usd_per_hour(tick),
+            "requests_per_s": _real(observation.load.requests_per_s) if observation.load else None,
+            "input_tokens": _real(observation.load.input_tokens) if observation.load else None,
+            "output_tokens": _real(observation.load.output_tokens) if observation.load else None,
+            "planned_requests_per_s": _real(demand.requests_per_s) if demand else None,
+            "attainment": None if observation.attainment is None else _real(observation.attainment),
+            "usd_per_hour": _real(spent_usd_per_hour(tick)),
             "verdict": VERDICTS.index(tick.decision.verdict.value),
             "applied": any(a.result == "applied" for a in tick.actuations),
             "ids": pack_ids(tick.group_tick_id, tick.id),
@@ -136,6 +136,16 @@ class TickWriter:
                 there = connection.execute(select(table.c.id).where(known == value)).scalar_one()
             self._names[name] = there
         return self._names[name]
+
+
+def _real(value: float) -> float:
+    """Within what four bytes hold: the body has the number itself."""
+    if abs(value) < _LEAST_REAL:
+        return 0.0
+    return max(-_MOST_REAL, min(value, _MOST_REAL))
+
+
+_LEAST_REAL, _MOST_REAL = 1e-37, 3.4e38
 
 
 def _json(data: bytes) -> Body:

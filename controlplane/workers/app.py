@@ -18,7 +18,9 @@ RETENTION_EVERY_S = 1800.0
 
 def make_app(broker_url: str) -> Celery:
     """The application over that broker; results are not kept, since tasks write to the ledger."""
-    made = Celery("tidegate", broker=broker_url, include=["controlplane.workers.tasks", "controlplane.workers.retention"])
+    made = Celery(
+        "tidegate", broker=broker_url, include=["controlplane.workers.tasks", "controlplane.workers.retention"]
+    )
     made.conf.update(
         task_ignore_result=True,
         task_acks_late=True,

@@ -140,6 +140,7 @@ def _tables() -> None:
             "body", sa.LargeBinary(), nullable=False, comment="every input and output of the decider, as a difference"
         ),
         sa.PrimaryKeyConstraint("target_id", "at", "ids", name=op.f("pk_tick_rows")),
+        sa.CheckConstraint("length(ids) <= 130", name=op.f("ck_tick_rows_ids")),
         postgresql_partition_by="RANGE (at)",
     )
     op.create_index("ix_tick_rows_changes", "tick_rows", ["target_id", "at"], postgresql_where=sa.text("verdict <> 0"))

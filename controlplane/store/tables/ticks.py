@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Float,
@@ -74,6 +75,7 @@ tick_rows = Table(
     Column("numbers", Text, nullable=False, comment="of the text, with blanks between"),
     Column("body", LargeBinary, nullable=False, comment="every input and output of the decider, as a difference"),
     PrimaryKeyConstraint("target_id", "at", "ids"),
+    CheckConstraint("length(ids) <= 130", name="ids"),
     Index("ix_tick_rows_changes", "target_id", "at", postgresql_where=text("verdict <> 0")),
     Index("ix_tick_rows_sequence", "sequence"),
     Index("ix_tick_rows_at", "at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
