@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.installed
 UP_FLAGS := $(if $(TRACE),--trace '$(TRACE)') $(if $(SPEED),--speed $(SPEED)) $(if $(PORT),--port $(PORT)) \
             $(if $(SCENARIO),--scenario '$(SCENARIO)') $(if $(DATA_DIR),--data-dir '$(DATA_DIR)')
 
-.PHONY: help run test lint types contracts pytest web-test install web browser lock openapi proto clean screenshot
+.PHONY: help run test lint types contracts pytest web-test install web browser lock openapi proto clean screenshots
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,7 +78,7 @@ proto: install ## Make the Python of KEDA's protocol
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. \
 	  controlplane/adapters/keda/externalscaler.proto
 
-screenshot: install web browser ## Make the README's picture from a fresh run
+screenshots: install web browser ## Make a picture of every page, light and dark, from a fresh run
 	$(BIN)/python -m tests.e2e.screenshot
 
 clean: ## Remove what the commands above built (not your data)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from controlplane import __version__
-from controlplane.commands import serve
+from controlplane.commands import say, serve
 from controlplane.commands.register import register
 from controlplane.domain.ports import ClusterUnavailable, LedgerUnavailable, SpoolUnavailable
 from controlplane.embedded.state import Paths, default_data_dir
@@ -162,11 +162,16 @@ def _database_url(data_dir: Path | None) -> str:
     """`TIDEGATE_DATABASE_URL`, or that of the embedded default that runs now."""
     if os.environ.get("TIDEGATE_DATABASE_URL"):
         return settings_from(os.environ).database_url
-    path = Paths(data_dir.expanduser().resolve() if data_dir else default_data_dir()).connection
+    path = _connection(data_dir)
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["database_url"])
     except (OSError, ValueError, KeyError):
         _fail(f"no ledger: start `tidegate up` ({path} is absent), give its --data-dir, or set TIDEGATE_DATABASE_URL")
+
+
+def _connection(data_dir: Path | None) -> Path:
+    """Where the embedded default says how it is reached, while it runs."""
+    return Paths(data_dir.expanduser().resolve() if data_dir else default_data_dir()).connection
 
 
 def _key(target: str) -> str:
@@ -290,6 +295,7 @@ def backtest(
 
 register(app)
 serve.register(app)
+say.register(app, _connection)
 
 
 class _progress:

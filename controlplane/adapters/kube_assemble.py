@@ -13,14 +13,14 @@ from controlplane.adapters.kube_nodes import inventory
 from controlplane.adapters.kube_pods import replicas_from_pods
 from controlplane.adapters.kube_reading import Reading, group_of
 from controlplane.adapters.kube_scale import Scale
-from controlplane.adapters.kube_selectors import SelectorError
+from controlplane.adapters.kube_selectors import SelectorError, parse
 from controlplane.adapters.kube_snapshot import Snapshot, Workload
 from controlplane.adapters.kube_templates import parts_of
 from controlplane.adapters.kube_workloads import discovered, template_of
 from controlplane.domain.discovered import Discovered
 from controlplane.domain.manifest import API_VERSION, KIND, ManifestError, scale_target_refs, target_from_manifest
 from controlplane.domain.observation import Inventory, Replica, Surroundings
-from controlplane.domain.ports import ClusterState, TargetProblem
+from controlplane.domain.ports import Candidate, ClusterState, TargetProblem
 from controlplane.domain.target import ScaleTargetRef, Target, Variant
 
 COUNTED = frozenset({"nodes", "resourceslices", "resourcequotas", "nodepools"})
@@ -50,6 +50,13 @@ def assemble(snapshot: Snapshot, see_around: SeeAround = nothing_around) -> Clus
     for target in targets:
         scaled[target.key], missing = _scaled_of(target, reading)
         problems += missing
+    routers: dict[str, tuple[Replica, ...]] = {}
+    for target in targets:
+        try:
+            routers[target.key] = routers_of(target, snapshot)
+        except SelectorError as error:
+            field = "spec.metrics.pool.podSelector"
+            problems.append(TargetProblem(target.namespace, target.name, field, str(error), target.generation))
     return ClusterState(
         targets=tuple(targets),
         problems=tuple(problems),
@@ -59,8 +66,25 @@ def assemble(snapshot: Snapshot, see_around: SeeAround = nothing_around) -> Clus
             key: {name: s.scale.resource_version for name, s in found.items()} for key, found in scaled.items()
         },
         inventory=inventory_of(reading, targets),
+        routers=routers,
         surroundings={target.key: see_around(target, reading) for target in targets},
+        candidates=_candidates(reading, see_around),
     )
+
+
+def _candidates(reading: Reading, see_around: SeeAround) -> tuple[Candidate, ...]:
+    """Policies' versions that run beside; what is wrong with one of them is no problem of the target's."""
+    found: list[Candidate] = []
+    for manifest in reading.snapshot.candidates:
+        try:
+            target = target_of(manifest, reading.snapshot)
+        except ManifestError:
+            continue
+        scaled, _ = _scaled_of(target, reading)
+        desired = {name: one.scale.replicas for name, one in scaled.items()}
+        replicas = tuple(replica for one in scaled.values() for replica in one.replicas)
+        found.append(Candidate(target, desired, replicas, see_around(target, reading)))
+    return tuple(found)
 
 
 def _scaled_of(target: Target, reading: Reading) -> tuple[dict[str, _Scaled], list[TargetProblem]]:
@@ -174,6 +198,18 @@ def replicas_of(pods: Sequence[Json], variant: Variant, workload: Workload, read
     """The replicas that a variant's pods are."""
     made_from = template_of(workload.body, group_of(variant.ref)) if workload.body is not None else ""
     return replicas_from_pods(pods, variant.name, variant.ref.kind, reading.snapshot.events, template=made_from)
+
+
+def routers_of(target: Target, snapshot: Snapshot) -> tuple[Replica, ...]:
+    """The Pods of the router in front of a target's replicas; none where it names none.
+
+    Raises:
+        SelectorError: if the selector cannot be read.
+    """
+    pool = target.metrics.pool
+    if pool is None:
+        return ()
+    return replicas_from_pods(snapshot.pods.select(target.namespace, parse(pool.pod_selector)), "", "Pod")
 
 
 def inventory_of(reading: Reading, targets: Sequence[Target]) -> Inventory:

@@ -15,6 +15,7 @@ from controlplane.adapters.kube_http import Json, KubeError, KubeHttp, ServerFau
 from controlplane.adapters.kube_scale import NotScalable, Scale, Scaler, Scales
 from controlplane.adapters.kube_selectors import PodIndex
 from controlplane.adapters.kube_snapshot import Snapshot, Workload, WorkloadKey
+from controlplane.domain.governed import PolicyManifests
 from controlplane.domain.manifest import API_VERSION
 from controlplane.domain.ports import ClusterState, ClusterUnavailable
 from controlplane.domain.target import ScaleTargetRef
@@ -55,12 +56,14 @@ class KubernetesCluster:
         see_around: SeeAround = nothing_around,
         real_s: Callable[[], float] = monotonic_s,
         sync_timeout_s: float = SYNC_TIMEOUT_S,
+        policies: Callable[[], PolicyManifests] = PolicyManifests,
     ) -> None:
         self._http = http
         self._scopes = tuple(namespaces) or ("",)
         self._see_around = see_around
         self._real_s = real_s
         self._sync_timeout_s = sync_timeout_s
+        self._policies = policies
         self._scales = Scales(http, real_s)
         self._informers: dict[tuple[str, str, str], Informer] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -96,10 +99,16 @@ class KubernetesCluster:
                 task.result()  # a watch that ended is a mistake of ours, and must not go on unseen
         await self._settled(list(self._informers.values()))
         self._check_current(self._of(AUTOSCALERS), self._of(PODS))
-        autoscalers = self._objects(AUTOSCALERS) or ()
+        autoscalers, policies = self._objects(AUTOSCALERS) or (), self._policies()
+        named = {_name(manifest) for manifest in autoscalers}
+        # Where a custom resource names a target, its word stands and a policy's does not count.
+        autoscalers += tuple(one for one in policies.deciding if _name(one) not in named and self._is_ours(one))
+        candidates = tuple(one for one in policies.beside if self._is_ours(one))
+        candidates += tuple(one for one in policies.deciding if _name(one) in named)
         return Snapshot(
             autoscalers=autoscalers,
-            workloads=await self._workloads(autoscalers),
+            candidates=candidates,
+            workloads=await self._workloads((*autoscalers, *candidates)),
             pods=PodIndex(self._objects(PODS) or ()),
             nodes=self._objects(NODES),
             quotas=self._objects(QUOTAS),
@@ -112,6 +121,9 @@ class KubernetesCluster:
             unknown=self._unknown(),
             unreadable={space: i.problem for space, i in self._of(PODS).items() if i.sync is not Sync.SYNCED},
         )
+
+    def _is_ours(self, manifest: Json) -> bool:
+        return self._scopes == ("",) or _name(manifest)[0] in self._scopes
 
     # The caches
 
@@ -224,6 +236,11 @@ class KubernetesCluster:
         scale = await scaler.read()
         self._seen[namespace, ref] = (version, scale)
         return scale
+
+
+def _name(manifest: Json) -> tuple[str, str]:
+    metadata = manifest.get("metadata", {})
+    return str(metadata.get("namespace", "")), str(metadata.get("name", ""))
 
 
 class FakeCluster:

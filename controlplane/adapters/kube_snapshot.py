@@ -32,6 +32,8 @@ class Snapshot:
     autoscalers: tuple[Json, ...]
     workloads: Mapping[WorkloadKey, Workload]
     pods: PodIndex
+    candidates: tuple[Json, ...] = ()
+    """Resources that policies of the API stand for and that do not decide; those that do are among `autoscalers`."""
     nodes: tuple[Json, ...] | None = None
     quotas: tuple[Json, ...] | None = None
     hpas: tuple[Json, ...] | None = None

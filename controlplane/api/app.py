@@ -13,25 +13,29 @@ from fastapi.responses import JSONResponse, Response
 
 from controlplane import __version__
 from controlplane.adapters.clock import real_now_s
-from controlplane.api import overrides
+from controlplane.adapters.task_sender import NoTasks
+from controlplane.api import catalog, channels, explain, freezes, jobs, overrides, prices, reports, settings, variants
 from controlplane.api.access import audit, sessions, tokens
 from controlplane.api.access.authenticate import DatabaseAuthenticator
 from controlplane.api.doors import Doors
 from controlplane.api.events import TickFeed
 from controlplane.api.guards import Guards
 from controlplane.api.metrics import render_metrics
+from controlplane.api.policies import approvals, documents, regret, stages
 from controlplane.api.principals import demand, principal_of
 from controlplane.api.problems import add_problem_handlers
 from controlplane.api.routes import router
 from controlplane.api.views import Health, Problem
 from controlplane.api.web import mount_web
 from controlplane.domain.access import AccessRole
-from controlplane.domain.ports import Clock, LedgerUnavailable
+from controlplane.domain.ports import Clock, LedgerUnavailable, Tasks
 from controlplane.store.access import Access
 from controlplane.store.engine import make_engine
 from controlplane.store.migrate import is_current
 from controlplane.store.queries import Queries
 from controlplane.store.unit import Writer
+
+POLICIES = (documents.router, stages.router, approvals.router, regret.router)
 
 
 def create_app(
@@ -40,8 +44,9 @@ def create_app(
     web_dir: Path | None = None,
     doors: Doors = Doors(),
     real_s: Callable[[], float] = real_now_s,
+    tasks: Tasks = NoTasks(),
 ) -> FastAPI:
-    """The API over that database; with `web_dir` it serves the built web UI too."""
+    """The API over that database; with `web_dir` it serves the built web UI too. Work for workers goes to `tasks`."""
     engine = make_engine(database_url)
     queries = Queries(engine)
     feed = TickFeed(queries)
@@ -72,10 +77,13 @@ def create_app(
     state.feed, state.queries, state.clock, state.writer = feed, queries, clock, Writer(engine)
     state.access, state.real_s, state.provider, state.public_url = access, real_s, doors.provider, doors.public_url
     state.authenticator = doors.authenticator or DatabaseAuthenticator(access, doors.provider, real_s)
+    state.tasks, state.notify_local = tasks, doors.notify_local
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(Guards, limited=doors.limited)
     add_problem_handlers(app)
-    for part in (router, overrides.router, sessions.router, tokens.router, audit.router):
+    governance = (overrides.router, freezes.router, catalog.router, prices.router, variants.router, settings.router)
+    work = (explain.router, jobs.router, reports.router, channels.router)
+    for part in (router, *governance, *POLICIES, *work, sessions.router, tokens.router, audit.router):
         app.include_router(part)
     _add_health(app, lambda: is_current(engine))
     _add_metrics(app, queries, clock, doors.public_metrics)

@@ -7,6 +7,7 @@ import binascii
 import json
 from uuid import UUID
 
+from controlplane.api.ranges import YEAR_10000_S
 from controlplane.store.queries import BadCursor
 
 
@@ -25,6 +26,8 @@ def read_cursor(cursor: str | None) -> tuple[float, UUID] | None:
         return None
     try:
         at_s, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not 0 <= float(at_s) < YEAR_10000_S:
+            raise ValueError(at_s)
         return float(at_s), UUID(row_id)
     except (ValueError, TypeError, AttributeError, binascii.Error):
         raise BadCursor(cursor) from None

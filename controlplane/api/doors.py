@@ -20,6 +20,8 @@ class Doors:
     public_url: str | None = None
     public_metrics: bool = False
     limited: bool = True
+    notify_local: bool = False
+    """Whether messages may go to this host and to link-local addresses."""
 
 
 def doors_from(environment: Mapping[str, str]) -> Doors:
@@ -31,6 +33,7 @@ def doors_from(environment: Mapping[str, str]) -> Doors:
     return Doors(
         provider=_provider(environment),
         public_url=environment.get("TIDEGATE_PUBLIC_URL") or None,
+        notify_local=environment.get("TIDEGATE_NOTIFY_LOCAL") == "1",
         public_metrics=environment.get("TIDEGATE_PUBLIC_METRICS", "").lower() in ("1", "true", "yes"),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
+from controlplane.adapters.task_sender import CeleryTasks, NoTasks
 from controlplane.api.app import create_app
 from controlplane.api.doors import doors_from
 from controlplane.domain.ports import Clock
@@ -17,5 +18,7 @@ SHUTDOWN_S = 2
 
 def run(host: str, port: int, database_url: str, clock: Clock, web_dir: Path | None) -> None:
     """Serve until a signal."""
-    app = create_app(database_url, clock, web_dir, doors_from(os.environ))
+    broker_url = os.environ.get("TIDEGATE_BROKER_URL")
+    tasks = CeleryTasks(broker_url) if broker_url else NoTasks()
+    app = create_app(database_url, clock, web_dir, doors_from(os.environ), tasks=tasks)
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_S)

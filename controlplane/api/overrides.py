@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,17 +10,18 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from controlplane.api import present
 from controlplane.api.cursors import cursor_of, read_cursor
 from controlplane.api.principals import Who, demand
-from controlplane.api.problems import MISSING, NotFound, bad_value
-from controlplane.api.writes import Writing, answer, etag
+from controlplane.api.problems import CHANGING, MISSING, Conflict, NotFound, bad_value
+from controlplane.api.views import TickPage
+from controlplane.api.wording import LONGEST_S, NO_LONGER, ObjectNameQuery, Reason
+from controlplane.api.writes import Write, Writing, answer, etag
 from controlplane.domain.access import AccessRole
-from controlplane.domain.target import Override, OverrideKind, Target
+from controlplane.domain.target import Origin, Override, OverrideKind, Target
 from controlplane.store.overrides import OverrideFilter, Overrides, StoredOverride
-from controlplane.store.queries import Queries
-
-LONGEST_S = 30 * 86_400.0
-"""A month: who wants it for longer changes the policy, where it is reviewed."""
+from controlplane.store.queries import Queries, TickFilter
+from controlplane.store.unit import Unit
 
 router = APIRouter(prefix="/api/v1", tags=["overrides"])
 
@@ -39,7 +40,19 @@ class OverrideIn(BaseModel):
     replicas: Annotated[int | None, Field(ge=0, le=10_000)] = None
     variant: Annotated[str | None, Field(max_length=63)] = None
     ttl_s: Annotated[float, Field(gt=0, le=LONGEST_S, description="seconds from now until it ends by itself")]
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    reason: Reason
+
+
+class OverrideChange(BaseModel):
+    """What becomes of an override that holds; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"ttl_s": 3600, "reason": "the load test needs an hour more"}]}
+    )
+
+    replicas: Annotated[int | None, Field(ge=0, le=10_000)] = None
+    ttl_s: Annotated[float | None, Field(gt=0, le=LONGEST_S, description="seconds from now until it ends")] = None
+    reason: Reason | None = None
 
 
 class OverrideOut(BaseModel):
@@ -58,6 +71,7 @@ class OverrideOut(BaseModel):
     ended_at_s: float | None
     ended_by: str | None
     state: Literal["Active", "Expired", "Ended"]
+    ticks: Annotated[str, Field(description="where the decisions are in which it was heard")]
     etag: str
 
 
@@ -72,8 +86,8 @@ class OverridePage(BaseModel):
 def overrides(
     request: Request,
     who: Who,
-    namespace: str | None = None,
-    target: str | None = None,
+    namespace: ObjectNameQuery = None,
+    target: ObjectNameQuery = None,
     active: Annotated[bool, Query(description="only those that hold now")] = False,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -112,18 +126,71 @@ def create_override(namespace: str, name: str, body: OverrideIn, request: Reques
         return answer(unit, 201, view, made.version, f"/api/v1/{resource}")
 
 
-@router.delete("/overrides/{override_id}", response_model=OverrideOut, responses=MISSING)
+@router.delete("/overrides/{override_id}", response_model=OverrideOut, responses=CHANGING | NO_LONGER)
 def end_override(override_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """Take an override back now. It stays in the list, ended."""
     before = _found(request, override_id)
     demand(write.who, AccessRole.OPERATOR, before.namespace)
-    version = write.version()
+    version = _version_of_active(before, write)
     with write.unit(AccessRole.OPERATOR, before.namespace) as unit:
         after = Overrides.end(unit, override_id, version)
-        old, new = _out(before, unit.now_s), _out(after, unit.now_s)
-        resource = f"overrides/{override_id}"
-        unit.audit("override.end", resource, after.namespace, old.model_dump(mode="json"), new.model_dump(mode="json"))
-        return answer(unit, 200, new, after.version)
+        return _changed(unit, "override.end", before, after)
+
+
+@router.patch("/overrides/{override_id}", response_model=OverrideOut, responses=MISSING | NO_LONGER)
+def change_override(override_id: UUID, body: OverrideChange, request: Request, write: Writing) -> JSONResponse:
+    """Let an override that holds end earlier or later, or say another count or reason. You become its actor."""
+    before = _found(request, override_id)
+    demand(write.who, AccessRole.OPERATOR, before.namespace)
+    version = _version_of_active(before, write)
+    old = before.override
+    if body.replicas is not None and old.kind is OverrideKind.PAUSE:
+        raise bad_value("replicas", str(body.replicas), "none for Pause")
+    wanted = replace(
+        old,
+        replicas=old.replicas if body.replicas is None else body.replicas,
+        expires_at_s=old.expires_at_s if body.ttl_s is None else write.request.now_s + body.ttl_s,
+        actor=write.who.name,
+        reason=old.reason if body.reason is None else body.reason,
+    )
+    with write.unit(AccessRole.OPERATOR, before.namespace) as unit:
+        after = Overrides.change(unit, override_id, version, wanted)
+        return _changed(unit, "override.change", before, after)
+
+
+@router.get("/overrides/{override_id}/ticks", responses=MISSING)
+def override_ticks(
+    override_id: UUID,
+    request: Request,
+    who: Who,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> TickPage:
+    """The decisions in which it was heard, newest first. A page may hold fewer than asked for: a decision under way
+    while the override was made did not hear it."""
+    found = _found(request, override_id)
+    demand(who, AccessRole.VIEWER, found.namespace)
+    ends = [s for s in (found.override.expires_at_s, found.ended_at_s) if s is not None]
+    wanted = TickFilter(f"{found.namespace}/{found.target}", (), found.created_at_s, min(ends))
+    queries: Queries = request.app.state.queries
+    ticks, following = queries.tick_page(wanted, cursor, limit)
+    heard = [t for t in ticks if any(o.id == str(override_id) for o in t.inputs.target.policy.overrides)]
+    return TickPage(tuple(present.tick_summary(tick) for tick in heard), following)
+
+
+def _version_of_active(before: StoredOverride, write: Write) -> int:
+    """The version that is to be changed, of one that holds."""
+    version = write.version()
+    if version == before.version and not before.active(write.request.now_s):
+        raise Conflict(f"override {before.id} holds no longer")
+    return version
+
+
+def _changed(unit: Unit, action: str, before: StoredOverride, after: StoredOverride) -> JSONResponse:
+    old, new = _out(before, unit.now_s), _out(after, unit.now_s)
+    states = old.model_dump(mode="json"), new.model_dump(mode="json")
+    unit.audit(action, f"overrides/{after.id}", after.namespace, *states)
+    return answer(unit, 200, new, after.version)
 
 
 def _store(request: Request) -> Overrides:
@@ -152,22 +219,29 @@ def _checked(body: OverrideIn, target: Target, write: Writing) -> Override:
     if (body.kind is OverrideKind.PAUSE) != (body.replicas is None):
         raise bad_value("replicas", str(body.replicas), "none for Pause, a number for the other kinds")
     expires_at_s = write.request.now_s + body.ttl_s
-    return Override(body.kind, body.replicas, body.variant, expires_at_s, write.who.name, body.reason)
+    return Override(body.kind, body.replicas, body.variant, expires_at_s, write.who.name, body.reason, Origin.API)
 
 
 def _out(stored: StoredOverride, now_s: float) -> OverrideOut:
-    fields = asdict(stored.override)
+    said = stored.override
+    assert said.expires_at_s is not None, "the API makes none without an end"
     state: Literal["Active", "Expired", "Ended"] = "Active"
     if not stored.active(now_s):
-        state = "Ended" if stored.ended_at_s is not None else "Expired"
+        state = "Ended" if stored.was_taken_back else "Expired"
     return OverrideOut(
-        **fields,
         id=stored.id,
         namespace=stored.namespace,
         target=stored.target,
+        variant=said.variant,
+        kind=said.kind,
+        replicas=said.replicas,
+        actor=said.actor,
+        reason=said.reason,
         created_at_s=stored.created_at_s,
+        expires_at_s=said.expires_at_s,
         ended_at_s=stored.ended_at_s,
         ended_by=stored.ended_by,
         state=state,
+        ticks=f"/api/v1/overrides/{stored.id}/ticks",
         etag=etag(stored.version),
     )

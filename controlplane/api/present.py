@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from controlplane.api.views import (
+    FaultCount,
     Fleet,
     FleetTotals,
     TargetSeries,
@@ -16,7 +18,7 @@ from controlplane.api.views import (
     VariantStatus,
 )
 from controlplane.domain.decision import ActuationResult, Forecast, Tick
-from controlplane.domain.observation import LatencySummary, Observation
+from controlplane.domain.observation import Fault, LatencySummary, Observation
 from controlplane.domain.ports import Clock
 from controlplane.domain.target import Role, Target, Variant
 from controlplane.planning import sentences
@@ -80,7 +82,29 @@ def target_summary(row: TargetRow) -> TargetSummary:
         usd_per_hour=spent_usd_per_hour(tick) if tick else None,
         variants=tuple(_variant_status(v, tick) for v in target.variants),
         sparkline_rps=row.sparkline_rps,
+        sparkline_usd_per_hour=row.sparkline_usd,
+        coverage=observation.coverage if observation else None,
+        tick_interval_s=target.policy.interval_s,
+        faults=_fault_counts(observation),
+        conflicts=_conflicts(tick),
     )
+
+
+def _fault_counts(observation: Observation | None) -> tuple[FaultCount, ...]:
+    """By kind, the most frequent first."""
+    faults = observation.faults if observation else ()
+    counts = Counter(fault.kind for fault in faults)
+    examples = {fault.kind: fault for fault in reversed(faults)}
+    return tuple(FaultCount(kind, count, _fault_words(examples[kind])) for kind, count in counts.most_common())
+
+
+def _fault_words(fault: Fault) -> str:
+    return ": ".join(part for part in (fault.replica, fault.metric, fault.detail) if part)
+
+
+def _conflicts(tick: Tick | None) -> tuple[str, ...]:
+    found = tick.inputs.surroundings.conflicts if tick else ()
+    return tuple(f"{c.kind} {c.name} also scales {c.variant}" + (f": {c.detail}" if c.detail else "") for c in found)
 
 
 def _variant_status(variant: Variant, tick: Tick | None) -> VariantStatus:
@@ -101,6 +125,7 @@ def _variant_status(variant: Variant, tick: Tick | None) -> VariantStatus:
         pending=seen.pending if seen else None,
         capacity_rps=rates.get(variant.name),
         cold_start_s=start.p90_s if start else None,
+        cold_start_stages=start.stages if start else None,
     )
 
 
@@ -178,7 +203,13 @@ def _variant_series(variant: Variant, ticks: Sequence[Tick]) -> VariantSeries:
         desired=tuple(wanted(tick, variant.name) for tick in ticks),
         ready=tuple(v.ready if v else None for v in seen),
         pending=tuple(v.pending if v else None for v in seen),
+        cold_start_s=tuple(_cold_start_s(tick, variant.name) for tick in ticks),
     )
+
+
+def _cold_start_s(tick: Tick, variant: str) -> float | None:
+    start = tick.inputs.cold_starts.get(variant)
+    return start.p90_s if start else None
 
 
 def kv_usage(observation: Observation | None) -> float | None:

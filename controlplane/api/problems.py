@@ -12,11 +12,21 @@ from starlette.exceptions import HTTPException
 
 from controlplane.api.views import Problem
 from controlplane.domain.ports import LedgerUnavailable
+from controlplane.store.engine import Unstorable, first_words
 from controlplane.store.queries import BadCursor
 from controlplane.store.unit import AlreadyAnswered, KeyReused, VersionMismatch
 
 MEDIA_TYPE = "application/problem+json"
 MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is none of that name"}}
+
+CONFLICTS: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "It does not go with how it is"}}
+CHANGING: dict[int | str, dict[str, Any]] = {
+    **MISSING,
+    **CONFLICTS,
+    412: {"model": Problem, "description": "Somebody else changed it since it was read"},
+    428: {"model": Problem, "description": "If-Match is missing"},
+}
+"""Of a write that names the version which it changes."""
 
 
 class NotFound(Exception):
@@ -33,6 +43,14 @@ class Forbidden(Exception):
 
 class Conflict(Exception):
     """What is asked for does not go with how things are."""
+
+
+class GitOpsConflict(Conflict):
+    """A target is a custom resource's: what is wanted is committed there. `commit` is what, ready to be sent."""
+
+    def __init__(self, detail: str, commit: list[dict[str, Any]]) -> None:
+        super().__init__(detail)
+        self.commit = commit
 
 
 class PreconditionMissing(Exception):
@@ -79,12 +97,24 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def conflict(_: Request, error: Conflict) -> JSONResponse:
         return _answer(Problem("about:blank", "Conflict", 409, str(error)))
 
+    @app.exception_handler(GitOpsConflict)
+    async def elsewhere(_: Request, error: GitOpsConflict) -> JSONResponse:
+        problem = asdict(Problem("about:blank", "A custom resource names this target", 409, str(error)))
+        content = {key: value for key, value in problem.items() if value is not None}
+        return JSONResponse({**content, "commit": error.commit}, 409, media_type=MEDIA_TYPE)
+
     _add_write_handlers(app)
 
     @app.exception_handler(LedgerUnavailable)
     async def away(_: Request, error: LedgerUnavailable) -> JSONResponse:
         detail = f"The ledger (PostgreSQL) does not answer: {error}. Scaling goes on; ticks wait in the spool."
         return _answer(Problem("about:blank", "The ledger is away", 503, detail))
+
+    @app.exception_handler(Unstorable)
+    async def unstorable(_: Request, error: Unstorable) -> JSONResponse:
+        return _answer(
+            Problem("about:blank", "A value is not allowed", 422, f"a value cannot be kept: {first_words(error)}")
+        )
 
     @app.exception_handler(BadValue)
     async def bad(_: Request, error: BadValue) -> JSONResponse:

@@ -13,7 +13,7 @@ YEAR_10000_S = 253_402_300_800.0
 """The first moment that a datetime cannot hold, unix seconds."""
 
 
-def _moment(value: str | None, field: str) -> float | None:
+def moment(value: str | None, field: str) -> float | None:
     """Unix seconds or RFC 3339."""
     if value is None:
         return None
@@ -42,7 +42,7 @@ class Range:
         since: Annotated[str | None, Query(description="unix seconds or RFC 3339; included")] = None,
         until: Annotated[str | None, Query(description="unix seconds or RFC 3339; not included")] = None,
     ) -> None:
-        self.since_s = _moment(since, "since")
-        self.until_s = _moment(until, "until")
+        self.since_s = moment(since, "since")
+        self.until_s = moment(until, "until")
         if self.since_s is not None and self.until_s is not None and self.since_s >= self.until_s:
             raise bad_value("since", str(since), "a time before `until`")

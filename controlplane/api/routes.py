@@ -12,7 +12,7 @@ from controlplane.api.events import event_stream
 from controlplane.api.principals import Who, demand
 from controlplane.api.problems import MISSING, NotFound
 from controlplane.api.ranges import Range
-from controlplane.api.views import Fleet, TargetSeries, TargetSummary, TickDetail, TickPage
+from controlplane.api.views import Fleet, TargetSeries, TargetSummary, TickDetail, TickNeighbours, TickPage
 from controlplane.domain.access import AccessRole, Principal
 from controlplane.domain.decision import Verdict
 from controlplane.domain.ports import Clock
@@ -116,6 +116,15 @@ def tick(tick_id: str, queries: Reader, who: Who) -> TickDetail:
     if found is None or not who.may(AccessRole.VIEWER, found.inputs.target.namespace):
         raise NotFound(f"there is no tick {tick_id}")
     return present.tick_detail(found)
+
+
+@router.get("/ticks/{tick_id}/neighbours", tags=["ticks"], responses=MISSING)
+def neighbours(tick_id: str, queries: Reader, who: Who) -> TickNeighbours:
+    """The decisions of the same target just before and after one. The newest has no next one yet."""
+    found = queries.tick(tick_id)
+    if found is None or not who.may(AccessRole.VIEWER, found.inputs.target.namespace):
+        raise NotFound(f"there is no tick {tick_id}")
+    return TickNeighbours(*queries.neighbours(found))
 
 
 @router.get("/events", tags=["events"], response_class=StreamingResponse)

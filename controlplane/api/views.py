@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controlplane.domain.decision import Tick, Verdict
+from controlplane.domain.observation import ColdStartStages, FaultKind
 from controlplane.domain.target import CapacityType, Mode, Role, Slo
 
 
@@ -27,6 +28,18 @@ class VariantStatus:
     capacity_rps: float | None
     """Requests/s that one replica sustains within the SLO, as the newest plan sees it."""
     cold_start_s: float | None
+    cold_start_stages: ColdStartStages | None
+    """Medians of its parts: to a node, to the container's start, to Ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCount:
+    """What is wrong with metrics pages at the newest tick, by kind."""
+
+    kind: FaultKind
+    count: int
+    example: str
+    """One of them in words: the replica, the metric where it is one metric's, and what was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,15 @@ class TargetSummary:
     variants: tuple[VariantStatus, ...]
     sparkline_rps: tuple[float | None, ...]
     """Requests/s over the last hour, evenly spaced, oldest first."""
+    sparkline_usd_per_hour: tuple[float | None, ...]
+    """$/h over the same hour."""
+    coverage: float | None
+    """Share of the ready replicas whose metrics could be read."""
+    tick_interval_s: float
+    """How often it is decided for: older news than that is late."""
+    faults: tuple[FaultCount, ...]
+    conflicts: tuple[str, ...]
+    """Other controllers that hold the target's workloads, and what else of its surroundings is wrong, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +141,14 @@ class TickDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class TickNeighbours:
+    """The decisions of the same target just before and after one."""
+
+    previous_id: str | None
+    next_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class VariantSeries:
     """One variant's columns, aligned with `Series.at_s`."""
 
@@ -128,6 +158,8 @@ class VariantSeries:
     desired: tuple[int | None, ...]
     ready: tuple[int | None, ...]
     pending: tuple[int | None, ...]
+    cold_start_s: tuple[float | None, ...]
+    """The p90 that was planned with: from the wish for a replica to Ready."""
 
 
 @dataclass(frozen=True, slots=True)

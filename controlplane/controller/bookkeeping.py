@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from controlplane.controller.directing import Directing
 from controlplane.domain.decision import ColdStart, Memory, Tick
 from controlplane.domain.observation import ManualScale, Replica, ReplicaPhase
 from controlplane.domain.ports import (
@@ -42,6 +43,7 @@ class Bookkeeping:
     ledger: Ledger
     clock: Clock
     real_s: Callable[[], float]
+    directing: Directing
     past: HistorySource | None = None
     """Who may know a target's load of before the ledger did."""
     _measured: Mapping[str, Mapping[str, ColdStart]] = field(default_factory=dict)
@@ -67,10 +69,11 @@ class Bookkeeping:
         return self._was_away
 
     async def before(self, state: ClusterState, stepper: Callable[[str], GroupStepper]) -> None:
-        """Mirror targets, keep cold starts, take up memories and fits: what the coming tick will look at."""
+        """Hear what people said, mirror targets, keep cold starts, take up memories and fits, for the coming tick."""
         if self.real_s() < self._away_until_s:
             return
         try:
+            await asyncio.to_thread(self.directing.read, self.clock.now_s())
             await asyncio.to_thread(self._save_targets, state)
             await asyncio.to_thread(self._save_cold_starts, state)
             await self._take_up(state, stepper)
@@ -123,10 +126,7 @@ class Bookkeeping:
         for key, replicas in state.replicas.items():
             for replica in replicas:
                 if replica.name not in self._kept_replicas[key] and _was_cold(replica):
-                    assert replica.ready_at_s is not None
-                    self.ledger.save_cold_start(
-                        key, replica.variant, replica.name, replica.created_at_s, replica.ready_at_s
-                    )
+                    self.ledger.save_cold_start(key, replica)
                     self._kept_replicas[key].add(replica.name)
             self._kept_replicas[key] &= {replica.name for replica in replicas}
 

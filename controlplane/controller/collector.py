@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from controlplane.domain.decision import ColdStart
-from controlplane.domain.observation import Fault, Sample, Surroundings
+from controlplane.domain.observation import Fault, Replica, Sample, Surroundings
 from controlplane.domain.ports import ClusterState, Page, Scraper
-from controlplane.domain.target import Mode, Target
-from controlplane.observing import read_page
+from controlplane.domain.target import MetricsSource, Mode, PoolSource, Target
+from controlplane.observing import read_page, read_pool_page
 from controlplane.planning.stepper import TargetView
 
 
@@ -29,7 +30,20 @@ async def view(
     replicas = state.replicas.get(target.key, ())
     pages = await scraper.scrape(target, replicas)
     around = state.surroundings.get(target.key, Surroundings())
+    if target.metrics.pool is not None:
+        queued = await _queued(scraper, target, target.metrics.pool, state.routers.get(target.key, ()))
+        around = replace(around, waiting_requests=queued)
     return TargetView(target, state.desired.get(target.key, {}), replicas, samples(pages), cold_starts, around)
+
+
+async def _queued(scraper: Scraper, target: Target, pool: PoolSource, routers: Sequence[Replica]) -> float | None:
+    """Requests that the router holds back; None where no page of it says. Its Pods' queues add up: of those that stand
+    by, they are empty."""
+    source = MetricsSource(pool.port, pool.path, bearer=pool.bearer)
+    pages = await scraper.scrape(replace(target, metrics=source), routers)
+    read = [read_pool_page(page.body, page.replica, page.at_s) for page in pages if page.body is not None]
+    said = [sample.queued for sample in read if sample.queued is not None]
+    return sum(said) if said else None
 
 
 def samples(pages: Sequence[Page]) -> list[Sample]:

@@ -11,7 +11,9 @@ from uuid import uuid4
 
 from controlplane.controller import collector
 from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.governing import Governing
 from controlplane.controller.pulse import Pulse
+from controlplane.controller.seen import Seen
 from controlplane.controller.teller import Teller
 from controlplane.domain.decision import Actuation, ActuationResult, Decision, Tick, Validation, Verdict
 from controlplane.domain.observation import ManualScale
@@ -56,6 +58,7 @@ class Ports:
     real_s: Callable[[], float]
     teller: Teller
     pulse: Pulse
+    governing: Governing = field(default_factory=Governing)
     recall: Callable[[str, Sequence[ManualScale]], None] = lambda _key, _manual: None
     """Is told, before the first tick of a leadership, which counts people had set by hand."""
 
@@ -96,6 +99,7 @@ class Controller:
                     await leading.wait()
         self.steppers.clear()
         self.ports.books.forget()
+        self.ports.governing.forget()
         for key, manual in (await self.ports.books.people()).items():
             self.ports.recall(key, manual)
 
@@ -125,13 +129,16 @@ class Controller:
         Raises:
             ClusterUnavailable: if the cluster cannot be read.
         """
+        await self.ports.governing.refresh()
         state = await self.ports.cluster.state()
-        by_group = collector.groups(state)
         await self.ports.books.before(state, self._stepper)
+        state = self.ports.books.directing.applied(state, self.ports.clock.now_s())
+        by_group = collector.groups(state)
         for group, targets in by_group.items():
             await self.tick(group, targets, state)
         self._tell_others(state)
         await self.ports.books.after(self.ports.spool)
+        await self.ports.governing.note_present(state)
         return min((t.policy.interval_s for targets in by_group.values() for t in targets), default=15.0)
 
     async def tick(self, group: str, targets: Sequence[Target], state: ClusterState) -> list[Tick]:
@@ -139,19 +146,25 @@ class Controller:
         ports, began_s = self.ports, self.ports.real_s()
         views = [await collector.view(ports.scraper, state, t, ports.books.cold_starts(t)) for t in targets]
         now_s, writable = ports.clock.now_s(), ports.spool.writable()
-        step = self._stepper(group).step(now_s, views, state.inventory, writable)
+        stepper = self._stepper(group)
+        step = stepper.step(now_s, views, state.inventory, writable)
+        seen = Seen(group, now_s, views, state, writable)
+        step, trial = await ports.governing.trials.decide(stepper, step, seen)
         intended = _ticks(group, step)
         kept = self._intend([tick for tick in intended if _moves(tick)])
         by_key = {view.target.key: view for view in views}
         done = await self._carry_out_all(intended, by_key, state, kept)
         for tick in done:
-            self._stepper(group).settle(tick.inputs.target.key, tick.actuations)
+            (trial or stepper).settle(tick.inputs.target.key, tick.actuations)
+        if trial is not None:
+            stepper.recall(trial, ports.governing.trials.untouched(seen))
         took_s = ports.real_s() - began_s
         ports.teller.board.took(took_s)
         done = [replace(tick, duration_s=took_s) for tick in done]
         self._record(done)
         for tick in done:
             self._tell(tick, by_key[tick.inputs.target.key], state)
+        ports.governing.shadows.offer(stepper, seen, done)
         return done
 
     def _stepper(self, group: str) -> GroupStepper:
@@ -268,6 +281,7 @@ def _ticks(group: str, step: Step) -> list[Tick]:
             decision=decision,
             validation=None,
             actuations=(),
+            policy_version=one.target.policy_version,
         )
         for place, (one, plan, decision) in enumerate(
             zip(inputs.targets, outcome.plans, outcome.decisions, strict=True)

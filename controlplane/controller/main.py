@@ -18,19 +18,28 @@ from controlplane.adapters.kube_lease import Lease, own_namespace
 from controlplane.adapters.kube_limits import Limiter
 from controlplane.adapters.kube_reporter import KubernetesReporter
 from controlplane.adapters.kube_secrets import KubernetesSecrets
+from controlplane.adapters.policy_snapshot import PolicySnapshotFile
 from controlplane.adapters.prometheus_history import PrometheusHistory
 from controlplane.adapters.prometheus_source import PrometheusScraper
 from controlplane.adapters.scrapers import ScraperBySource
+from controlplane.adapters.snapshot import SnapshotFile
 from controlplane.adapters.spool import FileSpool
 from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.directing import Directing
+from controlplane.controller.governing import Governing
 from controlplane.controller.loop import Controller, Ports
 from controlplane.controller.metrics import Inside
 from controlplane.controller.pulse import Pulse
 from controlplane.controller.serving import serving_all
 from controlplane.controller.teller import Teller
 from controlplane.settings import Settings
+from controlplane.store.directives import PostgresDirectives
+from controlplane.store.governed import PostgresPolicySource
 from controlplane.store.ledger import PostgresLedger
+
+SNAPSHOT, POLICIES = "directives.json", "policies.json"
+"""Beside the spool: on the volume that outlives the process."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +55,7 @@ async def run(settings: Settings) -> None:
     clock = clock_from_anchor(settings.clock_path)
     ledger = PostgresLedger(settings.database_url)
     spool = FileSpool(settings.spool_dir)
+    directing = Directing(PostgresDirectives(ledger.engine), SnapshotFile(settings.spool_dir / SNAPSHOT))
     board, pulse = Board(clock), Pulse()
     # Two on one host have one hostname; both would take the lease for their own.
     identity = f"{socket.gethostname()}_{uuid4().hex[:8]}"
@@ -56,7 +66,11 @@ async def run(settings: Settings) -> None:
         http.fence = lease.valid
         actuator = KubernetesActuator(http)
         around = Around(clock.now_s, actuator.last_applied)
-        cluster = await stack.enter_async_context(KubernetesCluster(http, settings.namespaces, around.of))
+        policies = PolicySnapshotFile(settings.spool_dir / POLICIES)
+        governing = Governing(PostgresPolicySource(ledger.engine), policies, clock, monotonic_s)
+        cluster = await stack.enter_async_context(
+            KubernetesCluster(http, settings.namespaces, around.of, policies=governing.manifests)
+        )
         secrets = KubernetesSecrets(http, monotonic_s)
         pods = await stack.enter_async_context(
             HttpScraper(clock, secrets=secrets, allow_loopback=settings.allow_loopback)
@@ -67,13 +81,14 @@ async def run(settings: Settings) -> None:
             scraper=ScraperBySource(pods, PrometheusScraper(clock, secrets)),
             actuator=actuator,
             spool=spool,
-            books=Bookkeeping(ledger, clock, monotonic_s, past=PrometheusHistory(secrets)),
+            books=Bookkeeping(ledger, clock, monotonic_s, directing, past=PrometheusHistory(secrets)),
             real_s=monotonic_s,
             teller=Teller(KubernetesReporter(http, clock.now_s), board, clock, monotonic_s),
             pulse=pulse,
+            governing=governing,
             recall=around.recall,
         )
-        inside = Inside(board, pulse, ports.books, spool)
+        inside = Inside(board, pulse, ports.books, spool, governing)
         serving = serving_all(settings.serving, inside, http, clock, settings.namespaces)
         _log.info("%s waits for the lease", identity)
         try:

@@ -6,7 +6,7 @@ docs/metrics.md lists every family; a test holds the two against each other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from controlplane.controller.board import Board, Shown
 from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.governing import Governing
 from controlplane.controller.pulse import Pulse
 from controlplane.domain.ports import IntentLog
 from controlplane.domain.status import ConditionType
@@ -34,6 +35,7 @@ class Inside:
     pulse: Pulse
     books: Bookkeeping
     spool: IntentLog
+    governing: Governing = field(default_factory=Governing)
 
 
 def registry_of(inside: Inside) -> CollectorRegistry:
@@ -65,9 +67,21 @@ def _process(inside: Inside) -> Iterator[Metric]:
     failed = CounterMetricFamily("tidegate_ticks_failed", "Turns of the loop that ended in an error.")
     failed.add_metric([], float(inside.pulse.failed))
     yield failed
+    yield from _policies(inside.governing)
     yield _counter("tidegate_ticks", "Decisions.", [*TARGET, "verdict"], board.verdicts)
     yield _counter("tidegate_actuations", "Changes of replica counts.", [*TARGET, "result"], board.actuations)
     yield _counter("tidegate_scrape_faults", "Faults of metrics pages.", [*TARGET, "kind"], board.faults)
+
+
+def _policies(governing: Governing) -> Iterator[Metric]:
+    shadows = governing.shadows
+    rounds = CounterMetricFamily("tidegate_shadow_rounds", "Rounds of versions in Shadow.", labels=["result"])
+    for result, count in (("done", shadows.done), ("went_by", shadows.went_by), ("broke", shadows.broke)):
+        rounds.add_metric([result], float(count))
+    yield rounds
+    failed = CounterMetricFamily("tidegate_canaries_failed", "Ticks in which a canary broke or was late.")
+    failed.add_metric([], float(governing.trials.failed))
+    yield failed
 
 
 def _targets(shown: Mapping[str, Shown]) -> Iterator[Metric]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from controlplane.domain.observation import Inventory, Load, Observation, Surroundings
+from controlplane.domain.observation import ColdStartStages, Inventory, Load, Observation, Surroundings
 from controlplane.domain.target import Target
 from forecasters.types import QuantileForecast
 
@@ -27,11 +27,15 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """Seconds from a replica's creation to Ready, as measured. `samples` 0: `p90_s` is the prior."""
+    """Seconds from a replica's creation to Ready, as measured. `samples` 0: `p90_s` is the prior.
+
+    `stages` are the medians of its parts, as far as the cluster told them.
+    """
 
     p50_s: float
     p90_s: float
     samples: int
+    stages: ColdStartStages | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,3 +340,5 @@ class Tick:
     actuations: tuple[Actuation, ...]
     duration_s: float | None = None
     """Real seconds from the start of the scrape to the end of the actuation."""
+    policy_version: str | None = None
+    """Which version of a policy of the API decided; None: a custom resource did."""

@@ -17,10 +17,12 @@ from controlplane.domain.manifest_checks import refuse_contradictions, refuse_lo
 from controlplane.domain.manifest_spec import Spec
 from controlplane.domain.target import ScaleTargetRef, Target
 
-__all__ = ["API_VERSION", "KIND", "ManifestError", "scale_target_refs", "target_from_manifest"]
+__all__ = ["API_VERSION", "KIND", "POLICY_VERSION", "ManifestError", "scale_target_refs", "target_from_manifest"]
 
 API_VERSION = "tidegate.io/v1alpha1"
 KIND = "InferenceAutoscaler"
+POLICY_VERSION = "tidegate.io/policy-version"
+"""Annotation on the manifests that are made of the API's policies: the id of the version."""
 _NOTHING = Discovered()
 
 
@@ -49,6 +51,7 @@ def target_from_manifest(manifest: Mapping[str, object], discovered: Mapping[str
         metrics=spec.metrics.to_domain(),
         uid=str(metadata.get("uid") or ""),
         generation=int(str(metadata.get("generation") or 0)),
+        policy_version=_policy_version(metadata),
     )
 
 
@@ -84,6 +87,15 @@ def _metadata(manifest: Mapping[str, object]) -> Mapping[str, object]:
     if not isinstance(metadata, Mapping) or not metadata.get("name"):
         raise ManifestError("metadata.name", "is missing; allowed: a DNS label")
     return metadata
+
+
+def _policy_version(metadata: Mapping[str, object]) -> str | None:
+    """Only Tidegate's own manifests have no uid: an annotation on a resource of the cluster is nobody's word."""
+    annotations = metadata.get("annotations")
+    if metadata.get("uid") or not isinstance(annotations, Mapping):
+        return None
+    found = annotations.get(POLICY_VERSION)
+    return None if found is None else str(found)
 
 
 def _without_nulls(value: object) -> object:

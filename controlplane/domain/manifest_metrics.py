@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from controlplane.domain.manifest_base import Name, Part
-from controlplane.domain.target import MetricsSource, PrometheusSource, SecretKey, Tls
+from controlplane.domain.target import MetricsSource, PoolSource, PrometheusSource, SecretKey, Tls
 
 LABEL_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 """A Prometheus label's name."""
@@ -57,6 +57,20 @@ class PrometheusPart(Part):
         return PrometheusSource(self.url, self.labels, self.pod_label)
 
 
+class PoolPart(Part):
+    """The router in front of the replicas."""
+
+    pod_selector: str = Field(min_length=1, max_length=1024)
+    port: int = Field(default=9090, ge=1, le=65535)
+    path: str = Field(default="/metrics", max_length=1024, pattern=r"^/")
+    bearer_secret_ref: SecretKeyPart | None = None
+
+    def to_domain(self) -> PoolSource:
+        """As the collector has it."""
+        bearer = self.bearer_secret_ref.to_domain() if self.bearer_secret_ref else None
+        return PoolSource(self.pod_selector, self.port, self.path, bearer)
+
+
 class MetricsPart(Part):
     """Where the replicas' metrics are."""
 
@@ -65,6 +79,7 @@ class MetricsPart(Part):
     tls: TlsPart | None = None
     bearer_secret_ref: SecretKeyPart | None = None
     prometheus: PrometheusPart | None = None
+    pool: PoolPart | None = None
 
     def to_domain(self) -> MetricsSource:
         """As the scraper has it."""
@@ -74,4 +89,5 @@ class MetricsPart(Part):
             tls=self.tls.to_domain() if self.tls else None,
             bearer=self.bearer_secret_ref.to_domain() if self.bearer_secret_ref else None,
             prometheus=self.prometheus.to_domain() if self.prometheus else None,
+            pool=self.pool.to_domain() if self.pool else None,
         )

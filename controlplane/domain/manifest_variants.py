@@ -16,7 +16,7 @@ from controlplane.domain.manifest_base import (
     Part,
     known,
 )
-from controlplane.domain.target import CapacityType, Preference, Role, ScaleTargetRef, Variant
+from controlplane.domain.target import CapacityType, Preference, PriceSource, Role, ScaleTargetRef, Variant
 
 
 class RefPart(Part):
@@ -77,6 +77,7 @@ class VariantPart(Described):
             max_replicas=self.max_replicas,
             preference=self.preference,
             drain_s=self.drain_seconds,
+            priced_by=PriceSource.CATALOG if self.price_per_replica_hour is None else PriceSource.RESOURCE,
         )
 
     def _discovered(self, where: str, name: str | None) -> str:

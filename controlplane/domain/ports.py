@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, Tick
+from controlplane.domain.directives import DirectiveSet
+from controlplane.domain.governed import Governed, ShadowTick
 from controlplane.domain.observation import Fault, Inventory, Replica, Surroundings
 from controlplane.domain.status import DesiredCount, Notice, TargetStatus
 from controlplane.domain.target import SecretKey, Target, Variant
@@ -94,6 +97,16 @@ class TargetProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version of a policy that does not decide here, as the cluster shows its target; fields as in `ClusterState`."""
+
+    target: Target
+    desired: Mapping[str, int]
+    replicas: tuple[Replica, ...]
+    surroundings: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterState:
     """The cluster as last seen: usable targets, unusable ones, spec.replicas and replicas by target key and variant."""
 
@@ -108,6 +121,10 @@ class ClusterState:
     inventory: Inventory
     surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
     """By target key."""
+    candidates: tuple[Candidate, ...] = ()
+    """Versions of policies that run beside those that decide."""
+    routers: Mapping[str, tuple[Replica, ...]] = field(default_factory=dict)
+    """Pods of the router in front of a target's replicas, by target key; absent where it names none."""
 
 
 class Cluster(Protocol):
@@ -188,6 +205,42 @@ class DesiredCounts(Protocol):
         ...
 
 
+class Tasks(Protocol):
+    """Where work for workers is sent."""
+
+    def send(self, name: str, *arguments: str) -> bool:
+        """Ask a worker for a task by its name; whether the broker took it. Never raises: what was not taken stays in
+        the ledger, and a sweep sends it again."""
+        ...
+
+
+class NotificationEvent(StrEnum):
+    """What people may want to be told of."""
+
+    CONFLICT = "Conflict"
+    STOCK_OUT = "StockOut"
+    METRIC_FAULT = "MetricFault"
+    ROLLBACK = "Rollback"
+    BUDGET = "Budget"
+
+
+class Notifier(Protocol):
+    """Tells people. Who is told, by which way, and how often, is not the teller's business."""
+
+    def notify(self, event: NotificationEvent, subject: str, namespace: str | None, message: str) -> int:
+        """Owe everybody who wants to know one message; how many. `subject` is what it is about: the same event of the
+        same subject is not told twice within a while. `namespace` None: of several."""
+        ...
+
+
+class Messenger(Protocol):
+    """Brings one message to one place."""
+
+    def send(self, url: str, title: str, body: str) -> str | None:
+        """None where it was taken; else why not, in words that hold no secret."""
+        ...
+
+
 class IntentLog(Protocol):
     """The local spool: intent first (fsync), then the PATCH, then the record; drained into the ledger in order."""
 
@@ -252,8 +305,8 @@ class Ledger(Protocol):
         """Mirror targets and their policies; a policy is versioned by its content."""
         ...
 
-    def save_cold_start(self, target: str, variant: str, replica: str, created_at_s: float, ready_at_s: float) -> None:
-        """Keep one measured cold start; the same replica twice is kept once."""
+    def save_cold_start(self, target: str, replica: Replica) -> None:
+        """Keep the measured cold start of a replica that is Ready; the same replica twice is kept once."""
         ...
 
     def cold_starts(self) -> dict[str, dict[str, ColdStart]]:
@@ -270,6 +323,71 @@ class Ledger(Protocol):
 
     def fits(self) -> dict[str, Fit]:
         """The newest fit of each target."""
+        ...
+
+
+class Directives(Protocol):
+    """What people said through the API. The controller reads it at every tick, so it must be cheap."""
+
+    def current(self, now_s: float) -> DirectiveSet:
+        """All that is in force at `now_s` or will be, without what has ended.
+
+        Raises:
+            LedgerUnavailable: if the database does not answer.
+        """
+        ...
+
+
+class DirectiveSnapshot(Protocol):
+    """A local copy of what people said, for while the database is away."""
+
+    def save(self, data: DirectiveSet) -> None:
+        """Keep it instead of what was kept before, all or nothing.
+
+        Raises:
+            SnapshotUnavailable: if it cannot be written.
+        """
+        ...
+
+    def load(self) -> DirectiveSet | None:
+        """What was kept last; None: nothing was yet.
+
+        Raises:
+            SnapshotUnavailable: if it cannot be read, or is not what was written.
+        """
+        ...
+
+
+class SnapshotUnavailable(Exception):
+    """The snapshot cannot be written, or read; the message says why."""
+
+
+class PolicySource(Protocol):
+    """Policies of the API, for the controller. Every method may raise LedgerUnavailable."""
+
+    def governed(self) -> tuple[Governed, ...]:
+        """Every version in Shadow, Canary or Live."""
+        ...
+
+    def note_present(self, keys: Sequence[str], now_s: float) -> None:
+        """Which targets are named by somebody now; of the others it is kept since when they are not."""
+        ...
+
+    def append(self, ticks: Sequence[ShadowTick]) -> None:
+        """Keep what versions would have decided."""
+        ...
+
+
+class PolicySnapshot(Protocol):
+    """A local copy of the policies, for a start while the database is away. Raises OSError, or ValueError where what
+    was kept is damaged."""
+
+    def save(self, known: tuple[Governed, ...]) -> None:
+        """Keep them instead of those that were kept before, all or nothing."""
+        ...
+
+    def load(self) -> tuple[Governed, ...] | None:
+        """Those that were kept last; None: none were yet."""
         ...
 
 

@@ -55,6 +55,14 @@ class ScaleTargetRef:
     name: str
 
 
+class PriceSource(StrEnum):
+    """Whose word a variant's price is: the catalog of accelerators, the custom resource, or a person for a time."""
+
+    CATALOG = "Catalog"
+    RESOURCE = "Resource"
+    OVERRIDE = "Override"
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One way to run the model: an accelerator, a role and a capacity type behind one scalable object.
@@ -75,6 +83,8 @@ class Variant:
     """Prefer and Avoid weigh the price where fleets are compared; what is paid is reported as it is."""
     drain_s: float | None = None
     """The longest that a replica on its way out may take to finish what it runs; None: the pod's own grace period."""
+    priced_by: PriceSource = PriceSource.RESOURCE
+    """A price of the catalog follows the catalog's overrides; one that the resource gives does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +166,18 @@ class OverrideKind(StrEnum):
     PAUSE = "Pause"
 
 
+class Origin(StrEnum):
+    """Where a person said it: in the custom resource, or through the API."""
+
+    RESOURCE = "Resource"
+    API = "Api"
+
+
 @dataclass(frozen=True, slots=True)
 class Override:
     """A person's word over the planner's, until `expires_at_s` (unix seconds; None: until it is taken back).
 
-    `variant` None means every variant. `replicas` is None only for Pause.
+    `variant` None means every variant. `replicas` is None only for Pause. `id` and `created_at_s` are those of the API.
     """
 
     kind: OverrideKind
@@ -169,6 +186,32 @@ class Override:
     expires_at_s: float | None
     actor: str
     reason: str
+    origin: Origin = Origin.RESOURCE
+    id: str = ""
+    created_at_s: float | None = None
+
+
+class FreezeDirection(StrEnum):
+    """What may not happen while it holds. Both: no change. Down: nothing goes down."""
+
+    BOTH = "Both"
+    DOWN = "Down"
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """From `starts_at_s` until `ends_at_s` (unix seconds, the end not included) the target is not changed."""
+
+    direction: FreezeDirection
+    starts_at_s: float
+    ends_at_s: float
+    actor: str
+    reason: str
+    id: str = ""
+
+    def holds(self, now_s: float) -> bool:
+        """Whether it holds at that time."""
+        return self.starts_at_s <= now_s < self.ends_at_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +257,8 @@ class Policy:
     pending_deadline_s: float = 900.0
     """A replica that is not Ready this long after its creation counts as a stock-out, not as a promise."""
     overrides: tuple[Override, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    """Those that concern the target, begun or not; only the API makes them."""
     priority: int = 0
     """Where accelerators are short, a higher priority is carried before a lower one gets any."""
     weight: float = 1.0
@@ -268,6 +313,17 @@ class PrometheusSource:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolSource:
+    """The router in front of the replicas (an endpoint picker, a frontend): its Pods in the target's namespace, and
+    where their metrics page is. Its queue is the only sign of load while there is no replica."""
+
+    pod_selector: str
+    port: int = 9090
+    path: str = "/metrics"
+    bearer: SecretKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSource:
     """Where a replica's metrics page is. `port` None: the container port named `metrics` or `http`, else 8000.
 
@@ -279,6 +335,7 @@ class MetricsSource:
     tls: Tls | None = None
     bearer: SecretKey | None = None
     prometheus: PrometheusSource | None = None
+    pool: PoolSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +353,8 @@ class Target:
     metrics: MetricsSource = field(default_factory=MetricsSource)
     uid: str = ""
     generation: int = 0
+    policy_version: str | None = None
+    """The version of a policy of the API that it is made from; None: it is a custom resource's."""
 
     @property
     def key(self) -> str:

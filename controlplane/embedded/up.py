@@ -97,7 +97,7 @@ class _Run:
     saved_at_s: float = -math.inf
     database_url: str = ""
     token: str = ""
-    """For the live line, and for scripts beside it."""
+    """For the live line, and for commands and scripts beside it: they may pin and freeze, and not say who may what."""
 
     def interrupted(self) -> bool:
         """Whether to stop. Asked all the time, so it saves the clock as well."""
@@ -197,7 +197,7 @@ def _start(run: _Run) -> None:
     run.supervisor.wait_ready(broker, run.interrupted)
     environment = _environment(run, postgres.url, valkey.url)
     run.database_url = postgres.url
-    run.token = new_token(postgres.url, "tidegate up", [Grant(AccessRole.VIEWER)], real_now_s(), days=30.0)
+    run.token = new_token(postgres.url, "tidegate up", [Grant(AccessRole.OPERATOR)], real_now_s(), days=30.0)
     connection = {"database_url": postgres.url, "server": options.url, "token": run.token}
     write_whole(paths.connection, json.dumps(connection), 0o600)
     _start_parts(run, environment)

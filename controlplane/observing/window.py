@@ -216,7 +216,8 @@ def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
         ),
         preemptions=_less(newest.preemptions_total, base.preemptions_total),
         ttft_s=ttft,
-        tpot_s=tpot,
+        # SGLang, Dynamo and old vLLM tell the time of each token alone, which is the next best.
+        tpot_s=itl if newest.tpot_s is None else tpot,
         itl_s=itl,
         e2e_s=_grown(newest.e2e_s, base.e2e_s),
         prompt_lengths=prompts,

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from controlplane.domain.decision import TargetInputs
 from controlplane.domain.observation import ManualScale
-from controlplane.domain.target import Override, OverrideKind, Policy, Schedule, Variant
+from controlplane.domain.target import Freeze, FreezeDirection, Override, OverrideKind, Schedule, Variant
 from controlplane.planning.cold_starts import default_cold_start
+from controlplane.planning.peoples_words import freezes, in_force
 from controlplane.planning.schedules import ScheduleError, local_words, window
 
 
@@ -67,9 +68,11 @@ def planned_bounds(inputs: TargetInputs, scheduled: Bounds, now_s: float) -> dic
         seen = inputs.observation.variant(name)
         if name in manual and seen is not None:
             found[name] = _as_it_is(seen.desired, f"{manual[name].manager} scaled {name} to {seen.desired}")
-        for override in heard_overrides(policy, now_s):
-            if override.variant in (None, name):
-                found[name] = _overridden(found[name], override, bound, name, seen.desired if seen else None)
+        for override in in_force(policy, name, now_s):
+            found[name] = _overridden(found[name], override, bound, name, seen.desired if seen else None)
+        for freeze in freezes(policy, now_s):
+            if seen is not None:
+                found[name] = _frozen(found[name], freeze, name, seen.desired)
         if is_contested(inputs) and seen is not None:
             found[name] = _as_it_is(seen.desired, f"somebody else scales {name}")
     return found
@@ -84,12 +87,6 @@ def held_by_hand(inputs: TargetInputs, now_s: float) -> tuple[ManualScale, ...]:
     """People's scales that are still to be left as they are."""
     hold_s = inputs.target.policy.manual_hold_s
     return tuple(one for one in inputs.surroundings.manual if one.at_s + hold_s > now_s)
-
-
-def heard_overrides(policy: Policy, now_s: float) -> list[Override]:
-    """Overrides that have not expired; a Pause after all others."""
-    heard = [o for o in policy.overrides if o.expires_at_s is None or o.expires_at_s > now_s]
-    return sorted(heard, key=lambda o: o.kind is OverrideKind.PAUSE)
 
 
 def _as_it_is(replicas: int, words: str) -> Bound:
@@ -111,6 +108,15 @@ def _overridden(bound: Bound, override: Override, scheduled: Bound, name: str, c
             return _as_it_is(current, words)
         case _:
             return bound
+
+
+def _frozen(bound: Bound, freeze: Freeze, name: str, current: int) -> Bound:
+    words = f"freeze of {name} by {freeze.actor or 'unknown'}"
+    if freeze.direction is FreezeDirection.BOTH:
+        return _as_it_is(current, words)
+    if bound.low >= current:
+        return bound
+    return replace(bound, low=current, high=max(bound.high, current), low_by=words)
 
 
 @dataclass(frozen=True, slots=True)

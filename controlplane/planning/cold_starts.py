@@ -8,6 +8,7 @@ import numpy as np
 
 from controlplane.domain import catalog
 from controlplane.domain.decision import ColdStart
+from controlplane.domain.observation import ColdStartStages
 from controlplane.domain.target import Target, Variant
 
 NODE_AND_IMAGE_S = 120.0
@@ -20,10 +21,22 @@ P90_OVER_P50 = 1.3
 """The slow tenth of cold starts, relative to the median."""
 
 
-def summarise(seconds: Sequence[float]) -> ColdStart:
-    """Median and 90th percentile of measured cold starts, of which there is at least one."""
+def summarise(seconds: Sequence[float], stages: Sequence[ColdStartStages | None] = ()) -> ColdStart:
+    """Median and 90th percentile of measured cold starts, of which there is at least one, and the medians of those
+    parts that were told."""
     p50, p90 = (float(v) for v in np.percentile(seconds, (50, 90)))
-    return ColdStart(p50, p90, len(seconds))
+    told = [one for one in stages if one is not None]
+    parts = ColdStartStages(
+        _median([one.scheduled_s for one in told]),
+        _median([one.pulled_s for one in told]),
+        _median([one.loaded_s for one in told]),
+    )
+    return ColdStart(p50, p90, len(seconds), None if parts == ColdStartStages() else parts)
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
 
 
 def default_cold_start(target: Target, variant: Variant) -> ColdStart:

@@ -32,6 +32,7 @@ from controlplane.domain.observation import (
 from controlplane.domain.status import ConditionStatus, ConditionType, StockOut, Told
 from controlplane.domain.target import Mode, Target
 from controlplane.planning.outages import outages
+from controlplane.planning.rules import says
 
 FAULT_REASONS = {
     FaultKind.UNREACHABLE: "Unreachable",
@@ -67,6 +68,7 @@ HELD_REASONS = {
     "skew": "RoleSkew",
     "idle": "NotIdleYet",
     "override": "Override",
+    "freeze": "Frozen",
     "manual": "ManualScale",
     "conflict": "Conflicted",
     "spool": "SpoolUnwritable",
@@ -247,7 +249,10 @@ def scaling(told: Told) -> Finding:
 
 
 def _held(ruling: Ruling) -> bool:
-    """Whether it kept a change from happening. Bounds that clip a wish are the wish of whoever set them."""
+    """Whether it kept a change from happening. Bounds that clip a wish are the wish of whoever set them, for good; an
+    override or a freeze is somebody's for a time, and whoever reads a status must find it."""
+    if says(ruling):
+        return True
     return ruling.effect in (RulingEffect.HOLD, RulingEffect.ABSTAIN) or (
         ruling.effect is RulingEffect.LIMIT and ruling.rule == "rate"
     )

@@ -16,27 +16,30 @@ from controlplane.domain.decision import (
     Verdict,
 )
 from controlplane.domain.observation import Observation
+from controlplane.domain.target import OverrideKind
 from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
 from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import WAKING, demand
 from controlplane.planning.headroom import with_headroom
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
+from controlplane.planning.peoples_words import in_force, listed, override_words
 from controlplane.planning.rounding import rounded_memory, rounded_plan
-from controlplane.planning.rules import Case, Replicas, judge
+from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
 
 PLANNER_VERSION = "4"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
-def decide(inputs: GroupInputs) -> GroupOutcome:
-    """Plan the group's targets together, then put each plan before the rules."""
+def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOutcome:
+    """Plan the group's targets together, then put each plan before the rules that are not `lifted` (see `judge`)."""
     situations = [situation(one, inputs.now_s) for one in inputs.targets]
     asks = [_ask(at) for at in situations]
     plans = with_headroom(asks, allocate(asks, inputs.inventory), inputs.inventory)
     decisions = [
-        _decide(at, ask, plan, inputs.spool_writable) for at, ask, plan in zip(situations, asks, plans, strict=True)
+        _decide(at, ask, plan, inputs.spool_writable, lifted)
+        for at, ask, plan in zip(situations, asks, plans, strict=True)
     ]
     memories = [remembered(at, plan, decision) for at, plan, decision in zip(situations, plans, decisions, strict=True)]
     recorded = tuple(rounded_plan(plan) for plan in plans)
@@ -45,8 +48,11 @@ def decide(inputs: GroupInputs) -> GroupOutcome:
 
 def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Observation) -> Validation:
     """Re-check a scale-down against the newest observation: still enough pages, no longer a queue, still enough
-    capacity; where everything goes, still nothing to do."""
+    capacity; where everything goes, still nothing to do. A person's word is not doubted."""
     policy, wanted = inputs.target.policy, plan.demand
+    said = _said_by_people(decision, inputs)
+    if said:
+        return Validation(True, said, newest)
     if newest.coverage is None or newest.coverage < policy.quorum:
         return Validation(False, "too few replicas report in the newest scrape", newest)
     if policy.idle_s is not None and not any(decision.desired.values()):
@@ -66,6 +72,19 @@ def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Obser
     return Validation(True, f"{left:.2f} requests/s stay carried", newest)
 
 
+def _said_by_people(decision: Decision, inputs: TargetInputs) -> str:
+    """Whose word every variant that goes down goes down by; empty where the plan's own is among them."""
+    policy, at_s = inputs.target.policy, inputs.observation.at_s
+    words = []
+    for name, after in decision.desired.items():
+        if after < decision.current.get(name, after):
+            said = [o for o in in_force(policy, name, at_s) if o.kind in (OverrideKind.PIN, OverrideKind.CEILING)]
+            if all(o.replicas != after for o in said):
+                return ""
+            words += [override_words(o) for o in said]
+    return listed(words)
+
+
 def _waiting(observation: Observation) -> float:
     return sum(v.waiting or 0.0 for v in observation.variants)
 
@@ -78,7 +97,7 @@ def _ask(at: Situation) -> Ask:
     return Ask(at.inputs, wanted, known, stocked_out, at.planned.by_variant, at.caps)
 
 
-def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool) -> Decision:
+def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool, lifted: frozenset[str]) -> Decision:
     current = {v.name: ask.current(v) for v in ask.inputs.target.variants}
     case = Case(
         inputs=at.inputs,
@@ -92,9 +111,9 @@ def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool) -> Decisi
         caps=at.caps,
         changed=at.changed,
     )
-    desired, trail = judge(case, plan.replicas)
+    desired, trail = judge(case, plan.replicas, lifted)
     verdict = _verdict(ask, current, desired, trail)
-    reason = _reason(verdict, current, desired, plan, trail)
+    reason = _with_people(_reason(verdict, current, desired, plan, trail), trail)
     return Decision(ask.inputs.target.key, verdict, current, dict(desired), trail, reason)
 
 
@@ -126,6 +145,12 @@ def _reason(verdict: Verdict, current: Replicas, desired: Replicas, plan: Plan, 
         return f"{verdict} {moves}: {acted[-1].rule}, {acted[-1].reason}"
     short = "" if plan.feasible else f"; not enough: {plan.binding}"
     return f"{verdict} {moves}: {carry}{short}"
+
+
+def _with_people(reason: str, trail: tuple[Ruling, ...]) -> str:
+    """With what people said and is in force, where that is not the reason itself."""
+    said = [r for r in trail if says(r) and r.reason not in reason]
+    return "; ".join([reason, *(f"{r.rule}, {r.reason}" for r in said)])
 
 
 def _fleet(replicas: Replicas) -> str:

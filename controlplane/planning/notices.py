@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from controlplane.domain.decision import Actuation, ActuationResult, Tick
 from controlplane.domain.observation import ManualScale
 from controlplane.domain.status import Condition, ConditionStatus, ConditionType, Notice, TargetStatus, Told
+from controlplane.domain.target import Freeze, Override
+from controlplane.planning.peoples_words import freeze_words, freezes, heard, override_words
 
 REMIND_S = 600.0
 """A state that lasts is told again after ten minutes: Events are kept for an hour, and `kubectl describe` of a target
@@ -36,7 +38,14 @@ def notices(
 ) -> tuple[Notice, ...]:
     """What to tell after a tick, `last` being the one before it; with `remind` also the states that last."""
     known = () if last is None or remind else last.tick.inputs.surroundings.manual
-    return (*_moves(told.tick), *_people(told.tick, known), *transitions(before, after, remind))
+    said = () if last is None or remind else _directives(last.tick)
+    return (
+        *_moves(told.tick),
+        *_people(told.tick, known),
+        *_begun(told.tick, said),
+        *(() if last is None else _over(told.tick, last.tick)),
+        *transitions(before, after, remind),
+    )
 
 
 def transitions(before: TargetStatus | None, after: TargetStatus, remind: bool) -> tuple[Notice, ...]:
@@ -82,6 +91,31 @@ def _people(tick: Tick, known: Collection[ManualScale]) -> Iterable[Notice]:
         if scale not in known and tick.at_s < scale.at_s + hold_s:
             words = f"{scale.variant} was set to {scale.replicas} by {scale.manager}; it is left so for {hold_s:.0f} s"
             yield Notice("ManualScaleRespected", words)
+
+
+def _directives(tick: Tick) -> tuple[Override | Freeze, ...]:
+    """What people's overrides and freezes held at a tick."""
+    policy = tick.inputs.target.policy
+    return (*heard(policy, tick.at_s), *freezes(policy, tick.at_s))
+
+
+def _begun(tick: Tick, known: Collection[Override | Freeze]) -> Iterable[Notice]:
+    for one in _directives(tick):
+        if one not in known:
+            yield _named(one, "OverrideActive", "FreezeActive", "")
+
+
+def _over(tick: Tick, last: Tick) -> Iterable[Notice]:
+    holding = _directives(tick)
+    for one in _directives(last):
+        if one not in holding:
+            yield _named(one, "OverrideEnded", "FreezeEnded", "no longer ")
+
+
+def _named(one: Override | Freeze, override_reason: str, freeze_reason: str, before: str) -> Notice:
+    if isinstance(one, Override):
+        return Notice(override_reason, f"{before}{override_words(one)}")
+    return Notice(freeze_reason, f"{before}{freeze_words(one)}")
 
 
 def _is_bad(condition: Condition) -> bool:

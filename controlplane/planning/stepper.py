@@ -7,7 +7,8 @@ decided on is in each step's `inputs`, so that any step can be replayed without 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, GroupInputs, GroupOutcome, Memory, TargetInputs
@@ -85,6 +86,24 @@ class GroupStepper:
         known = self._of(target)
         if known.stepped_at_s is not None:
             known.memory = settled(known.memory, known.stepped_at_s, actuations)
+
+    def fork(self) -> GroupStepper:
+        """One that goes on from here by itself: for a version that runs beside."""
+        return copy.deepcopy(self)
+
+    def follow(self, other: GroupStepper) -> None:
+        """Take up the fits that another stepper got since."""
+        for key, theirs in other._known.items():
+            mine = self._of(key)
+            if theirs.fitted_at_s is not None and theirs.fitted_at_s != mine.fitted_at_s:
+                mine.forecasters = copy.deepcopy(theirs.forecasters)
+                mine.fitted_at_s = theirs.fitted_at_s
+
+    def recall(self, other: GroupStepper, targets: Iterable[str]) -> None:
+        """Take over what another stepper decided of those targets: it was theirs that was carried out."""
+        for key in targets:
+            mine, theirs = self._of(key), other._of(key)
+            mine.memory, mine.stepped_at_s = theirs.memory, theirs.stepped_at_s
 
     def look_again(self, now_s: float, view: TargetView) -> Observation:
         """An observation from newer samples that leaves what is remembered as it is: for the last check of a down."""

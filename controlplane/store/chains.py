@@ -2,8 +2,8 @@
 
 Most of what a tick remembers is what the tick before saw and planned, and most of what is planned for is what was seen:
 the difference is taken from that expectation. Everything that was decided on is kept, so that a brief tick replays as
-exactly as a full one, under any version of the planner; what is left out is the fan of the forecast (`values`), of which
-nothing is decided, and which full ticks keep.
+exactly as a full one, under any version of the planner; what is left out is the fan of the forecast (`values`): nothing
+is decided on it, and full ticks keep it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from controlplane.domain.ports import LedgerUnavailable
@@ -34,26 +34,32 @@ NOT_MIGRATED = ("42P01", "42703")
 """PostgreSQL's undefined_table and undefined_column: the schema is missing, or older than this program."""
 
 
+Unstorable = DataError
+"""A value that PostgreSQL does not hold: text with a NUL, a number beyond its column."""
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction, committed at the end of the block.
 
     Raises:
         LedgerUnavailable: if the database does not answer, or has not this version's schema (yet).
+        Unstorable: if it was given a value that it does not hold.
     """
     try:
         with engine.begin() as connection:
             yield connection
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise LedgerUnavailable(_words(error)) from error
+        raise LedgerUnavailable(first_words(error)) from error
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in NOT_MIGRATED:
-            raise LedgerUnavailable(f"{_words(error)}; run `tidegate migrate`") from error
+            raise LedgerUnavailable(f"{first_words(error)}; run `tidegate migrate`") from error
         if error.connection_invalidated:
-            raise LedgerUnavailable(_words(error)) from error
+            raise LedgerUnavailable(first_words(error)) from error
         raise
 
 
-def _words(error: Exception) -> str:
+def first_words(error: Exception) -> str:
+    """What the driver says, without the statement and its values."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Integer, Select, cast, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from controlplane.domain.decision import ColdStart, Forecast, Tick
+from controlplane.domain.observation import ColdStartStages, Replica
 from controlplane.domain.ports import Fit, LedgerUnavailable
 from controlplane.domain.target import Target
 from controlplane.planning.cold_starts import summarise
@@ -89,14 +90,18 @@ class PostgresLedger:
                 )
                 connection.execute(version.on_conflict_do_nothing(index_elements=["target", "digest"]))
 
-    def save_cold_start(self, target: str, variant: str, replica: str, created_at_s: float, ready_at_s: float) -> None:
-        """Keep one measured cold start; the same replica twice is kept once."""
+    def save_cold_start(self, target: str, replica: Replica) -> None:
+        """Keep the measured cold start of a replica that is Ready; the same replica twice is kept once."""
+        stages = replica.stages or ColdStartStages()
         row = {
             "target": target,
-            "variant": variant,
-            "replica": replica,
-            "created_at": timestamp(created_at_s),
-            "seconds": ready_at_s - created_at_s,
+            "variant": replica.variant,
+            "replica": replica.name,
+            "created_at": timestamp(replica.created_at_s),
+            "seconds": cold_seconds(replica),
+            "scheduled_s": stages.scheduled_s,
+            "pulled_s": stages.pulled_s,
+            "loaded_s": stages.loaded_s,
         }
         with transaction(self._engine) as connection:
             connection.execute(insert(cold_start_samples).values(row).on_conflict_do_nothing())
@@ -124,11 +129,14 @@ class PostgresLedger:
         place = func.row_number().over(
             partition_by=(table.c.target, table.c.variant), order_by=table.c.created_at.desc()
         )
-        ranked = select(table.c.target, table.c.variant, table.c.seconds, place.label("place")).subquery()
+        parts = (table.c.scheduled_s, table.c.pulled_s, table.c.loaded_s)
+        ranked = select(table.c.target, table.c.variant, table.c.seconds, *parts, place.label("place")).subquery()
         newest = select(ranked).where(ranked.c.place <= COLD_STARTS_KEPT)
         with transaction(self._engine) as connection:
             rows = connection.execute(newest).all()
-        return _by_variant((row.target, row.variant, row.seconds) for row in rows)
+        return _by_variant(
+            (r.target, r.variant, r.seconds, ColdStartStages(r.scheduled_s, r.pulled_s, r.loaded_s)) for r in rows
+        )
 
     def last_ticks(self) -> dict[str, Tick]:
         """The newest tick of each target by target key."""
@@ -190,13 +198,24 @@ def _digest(policy: object) -> str:
     return hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest()
 
 
-def _by_variant(rows: Iterable[tuple[str, str, float]]) -> dict[str, dict[str, ColdStart]]:
-    seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for target, variant, value in rows:
-        seconds[target][variant].append(value)
+def cold_seconds(replica: Replica) -> float:
+    """Seconds from creation to Ready.
+
+    Raises:
+        ValueError: if it is not Ready yet.
+    """
+    if replica.ready_at_s is None:
+        raise ValueError(f"replica {replica.name} is not Ready; allowed: one whose cold start is over")
+    return replica.ready_at_s - replica.created_at_s
+
+
+def _by_variant(rows: Iterable[tuple[str, str, float, ColdStartStages | None]]) -> dict[str, dict[str, ColdStart]]:
+    measured: dict[str, dict[str, list[tuple[float, ColdStartStages | None]]]] = defaultdict(lambda: defaultdict(list))
+    for target, variant, seconds, stages in rows:
+        measured[target][variant].append((seconds, stages))
     return {
-        target: {variant: summarise(values) for variant, values in variants.items()}
-        for target, variants in seconds.items()
+        target: {variant: summarise(*zip(*found, strict=True)) for variant, found in variants.items()}
+        for target, variants in measured.items()
     }
 
 
@@ -235,7 +254,7 @@ class MemoryLedger:
         self.forecasts: list[Forecast] = []
         self.mirrored: dict[str, Target] = {}
         self.fitted: dict[str, Fit] = {}
-        self._cold_starts: dict[tuple[str, str], tuple[str, float]] = {}
+        self._cold_starts: dict[tuple[str, str], Replica] = {}
 
     def append(self, new: Sequence[Tick]) -> None:
         """As `PostgresLedger.append`."""
@@ -254,10 +273,10 @@ class MemoryLedger:
         self._answer()
         self.mirrored.update((target.key, target) for target in seen)
 
-    def save_cold_start(self, target: str, variant: str, replica: str, created_at_s: float, ready_at_s: float) -> None:
+    def save_cold_start(self, target: str, replica: Replica) -> None:
         """As `PostgresLedger.save_cold_start`."""
         self._answer()
-        self._cold_starts.setdefault((target, replica), (variant, ready_at_s - created_at_s))
+        self._cold_starts.setdefault((target, replica.name), replica)
 
     def save_fit(self, fit: Fit) -> None:
         """As `PostgresLedger.save_fit`."""
@@ -272,7 +291,8 @@ class MemoryLedger:
     def cold_starts(self) -> dict[str, dict[str, ColdStart]]:
         """As `PostgresLedger.cold_starts`."""
         self._answer()
-        return _by_variant((t, variant, seconds) for (t, _), (variant, seconds) in self._cold_starts.items())
+        kept = self._cold_starts.items()
+        return _by_variant((target, r.variant, cold_seconds(r), r.stages) for (target, _), r in kept)
 
     def last_ticks(self) -> dict[str, Tick]:
         """As `PostgresLedger.last_ticks`."""

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, and_, insert, or_, select, tuple_
 
-from controlplane.domain.target import Override, OverrideKind
+from controlplane.domain.target import Override
 from controlplane.store.codec import timestamp
+from controlplane.store.directives import override as override_of
 from controlplane.store.engine import transaction
 from controlplane.store.tables import overrides
 from controlplane.store.unit import Unit
@@ -32,6 +33,12 @@ class StoredOverride:
         """Whether it holds at that time."""
         expires_at_s = self.override.expires_at_s
         return self.ended_at_s is None and (expires_at_s is None or now_s < expires_at_s)
+
+    @property
+    def was_taken_back(self) -> bool:
+        """Whether somebody ended it before its time. What expired is closed too, at its own end."""
+        expires_at_s = self.override.expires_at_s
+        return self.ended_at_s is not None and (expires_at_s is None or self.ended_at_s < expires_at_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,7 @@ class Overrides:
         Raises:
             ValueError: if it has no end: what a person forgets must not stay for ever.
         """
-        if override.expires_at_s is None:
-            raise ValueError("an override of the API needs an end")
+        expires_at_s = _end(override)
         row = {
             "id": uuid4(),
             "namespace": namespace,
@@ -95,9 +101,25 @@ class Overrides:
             "actor": override.actor,
             "reason": override.reason,
             "created_at": timestamp(unit.now_s),
-            "expires_at": timestamp(override.expires_at_s),
+            "expires_at": timestamp(expires_at_s),
         }
         return _stored(unit.connection.execute(insert(overrides).values(row).returning(overrides)).mappings().one())
+
+    @staticmethod
+    def change(unit: Unit, override_id: UUID, version: int, override: Override) -> StoredOverride:
+        """Another count, end or reason; the kind, the variant and whom it concerns stay.
+
+        Raises:
+            VersionMismatch, KeyError: see `Unit.changed`.
+            ValueError: if it has no end.
+        """
+        values = {
+            "replicas": override.replicas,
+            "expires_at": timestamp(_end(override)),
+            "actor": override.actor,
+            "reason": override.reason,
+        }
+        return _stored(unit.changed(overrides, f"overrides/{override_id}", override_id, version, values))
 
     @staticmethod
     def end(unit: Unit, override_id: UUID, version: int) -> StoredOverride:
@@ -108,6 +130,12 @@ class Overrides:
         """
         values = {"ended_at": timestamp(unit.now_s), "ended_by": unit.request.principal.id}
         return _stored(unit.changed(overrides, f"overrides/{override_id}", override_id, version, values))
+
+
+def _end(override: Override) -> float:
+    if override.expires_at_s is None:
+        raise ValueError("an override of the API needs an end")
+    return override.expires_at_s
 
 
 def _conditions(wanted: OverrideFilter) -> list[ColumnElement[bool]]:
@@ -124,20 +152,12 @@ def _conditions(wanted: OverrideFilter) -> list[ColumnElement[bool]]:
 
 
 def _stored(row: RowMapping) -> StoredOverride:
-    override = Override(
-        kind=OverrideKind(row["kind"]),
-        replicas=row["replicas"],
-        variant=row["variant"],
-        expires_at_s=row["expires_at"].timestamp(),
-        actor=row["actor"],
-        reason=row["reason"],
-    )
     ended = row["ended_at"]
     return StoredOverride(
         id=row["id"],
         namespace=row["namespace"],
         target=row["target"],
-        override=override,
+        override=override_of(row),
         created_at_s=row["created_at"].timestamp(),
         ended_at_s=None if ended is None else ended.timestamp(),
         ended_by=row["ended_by"],

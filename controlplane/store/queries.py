@@ -68,6 +68,7 @@ class TargetRow:
     tick: Tick | None
     attainment_day: float | None
     sparkline_rps: tuple[float | None, ...]
+    sparkline_usd: tuple[float | None, ...]
 
 
 class Queries:
@@ -90,12 +91,13 @@ class Queries:
             last = self._last(connection)
             day = {row.target: row.share for row in connection.execute(_attainment_since(now_s - DAY_S))}
             spark = connection.execute(_sparkline(now_s, sparkline_points, sparkline_s)).all()
-        lines = _sparklines(spark, sparkline_points)
+        lines, costs = (_sparklines(spark, sparkline_points, name) for name in ("rate", "cost"))
+        unknown = (None,) * sparkline_points
         rows = []
         for body in mirrored:
             target = TARGET.validate_python(body)
-            line = lines.get(target.key, (None,) * sparkline_points)
-            rows.append(TargetRow(target, last.get(target.key), day.get(target.key), line))
+            line, cost = lines.get(target.key, unknown), costs.get(target.key, unknown)
+            rows.append(TargetRow(target, last.get(target.key), day.get(target.key), line, cost))
         return rows
 
     def _last(self, connection: Connection) -> dict[str, Tick]:
@@ -106,6 +108,12 @@ class Queries:
         known |= {row.sequence: tick for row, tick in zip(unread, self._reader.ticks(connection, unread), strict=True)}
         self._newest = {known[row.sequence].inputs.target.key: (row.sequence, known[row.sequence]) for row in rows}
         return {key: tick for key, (_, tick) in self._newest.items()}
+
+    def targets(self) -> list[Target]:
+        """Every mirrored target, by key."""
+        with transaction(self._engine) as connection:
+            mirrored = connection.execute(select(targets.c.body).order_by(targets.c.key)).scalars().all()
+        return [TARGET.validate_python(body) for body in mirrored]
 
     def target(self, key: str) -> Target | None:
         """One mirrored target by `namespace/name`; None where there is none."""
@@ -154,6 +162,15 @@ class Queries:
         with transaction(self._engine) as connection:
             found = self._reader.ticks(connection, connection.execute(statement).all())
         return found[0] if found else None
+
+    def neighbours(self, tick: Tick) -> tuple[str | None, str | None]:
+        """The ids of the target's ticks just before and just after one; None at either end of what is kept."""
+        place, at = tuple_(ticks.c.at, ticks.c.id), tuple_(timestamp(tick.at_s), tick.id)
+        of_target = select(ticks.c.id).where(ticks.c.target == tick.inputs.target.key)
+        before = of_target.where(place < at).order_by(ticks.c.at.desc(), ticks.c.id.desc()).limit(1)
+        after = of_target.where(place > at).order_by(ticks.c.at, ticks.c.id).limit(1)
+        with transaction(self._engine) as connection:
+            return connection.execute(before).scalar(), connection.execute(after).scalar()
 
     def thinned(self, wanted: TickFilter, points: int) -> list[Tick]:
         """At most `points` ticks of a range, oldest first: the last of each of so many equal stretches."""
@@ -260,15 +277,16 @@ def _attainment_since(since_s: float) -> Select[Any]:
 def _sparkline(now_s: float, points: int, length_s: float) -> Select[Any]:
     start_s = now_s - length_s
     place = func.floor((func.extract("epoch", ticks.c.at) - start_s) / (length_s / points)).label("place")
-    chosen = select(ticks.c.target, place, func.avg(ticks.c.requests_per_s).label("rate"))
+    rate, cost = func.avg(ticks.c.requests_per_s).label("rate"), func.avg(ticks.c.usd_per_hour).label("cost")
+    chosen = select(ticks.c.target, place, rate, cost)
     return chosen.where(ticks.c.at >= timestamp(start_s)).group_by(ticks.c.target, place)
 
 
-def _sparklines(rows: Sequence[Row[Any]], points: int) -> dict[str, tuple[float | None, ...]]:
+def _sparklines(rows: Sequence[Row[Any]], points: int, column: str) -> dict[str, tuple[float | None, ...]]:
     lines: dict[str, list[float | None]] = defaultdict(lambda: [None] * points)
     for row in rows:
         if 0 <= row.place < points:
-            lines[row.target][int(row.place)] = row.rate
+            lines[row.target][int(row.place)] = getattr(row, column)
     return {target: tuple(line) for target, line in lines.items()}
 
 

@@ -9,6 +9,12 @@ from celery.schedules import schedule
 
 FIT_EVERY_S = 20.0
 """Real seconds between rounds of fits: at a speed of 30 that is ten minutes of load, in life the fits cost little."""
+EXPIRY_EVERY_S = 30.0
+"""Real seconds between looks for what expired: it is the auditor's row that waits, nothing holds longer for it."""
+JUDGE_EVERY_S = 20.0
+"""Real seconds between rounds over the policies: a canary ends, or is taken back, that much late at most."""
+SWEEP_EVERY_S = 15.0
+"""Real seconds until a job that the broker did not take, or whose worker died, is sent again."""
 
 ROLL_UP_EVERY_S = 60.0
 """Real seconds between roll-ups: counters look at ticks that are not rolled up yet one by one."""
@@ -19,7 +25,9 @@ RETENTION_EVERY_S = 1800.0
 def make_app(broker_url: str) -> Celery:
     """The application over that broker; results are not kept, since tasks write to the ledger."""
     made = Celery(
-        "tidegate", broker=broker_url, include=["controlplane.workers.tasks", "controlplane.workers.retention"]
+        "tidegate",
+        broker=broker_url,
+        include=[f"controlplane.workers.{name}" for name in ("tasks", "governance", "jobs", "notices", "retention")],
     )
     made.conf.update(
         task_ignore_result=True,
@@ -45,6 +53,26 @@ def make_app(broker_url: str) -> Celery:
                 "task": "tidegate.retention",
                 "schedule": schedule(RETENTION_EVERY_S),
                 "options": {"expires": RETENTION_EVERY_S},
+            },
+            "note-expired": {
+                "task": "tidegate.note_expired",
+                "schedule": schedule(EXPIRY_EVERY_S),
+                "options": {"expires": EXPIRY_EVERY_S},
+            },
+            "judge-policies": {
+                "task": "tidegate.judge_policies",
+                "schedule": schedule(JUDGE_EVERY_S),
+                "options": {"expires": JUDGE_EVERY_S},
+            },
+            "watch-notices": {
+                "task": "tidegate.watch_notices",
+                "schedule": schedule(SWEEP_EVERY_S),
+                "options": {"expires": SWEEP_EVERY_S},
+            },
+            "sweep-jobs": {
+                "task": "tidegate.sweep_jobs",
+                "schedule": schedule(SWEEP_EVERY_S),
+                "options": {"expires": SWEEP_EVERY_S},
             },
         },
     )

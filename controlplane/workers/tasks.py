@@ -12,6 +12,7 @@ from controlplane.planning.cold_starts import default_cold_start
 from controlplane.planning.load_history import BIN_S, MAX_BINS
 from controlplane.planning.stepper import fit_target, horizon
 from controlplane.settings import Settings, settings_from
+from controlplane.store import expiry
 from controlplane.store.ledger import PostgresLedger
 from controlplane.workers.app import app
 
@@ -32,6 +33,19 @@ def fit_forecasts() -> None:
         ledger.close()
     for key in keys:
         fit_forecast.delay(key)
+
+
+@app.task(name="tidegate.note_expired", autoretry_for=(LedgerUnavailable,), retry_backoff=True, max_retries=3)  # type: ignore[untyped-decorator]
+def note_expired() -> None:
+    """Tell the auditor what ended by itself: overrides, freezes, prices. Each is told once, however often this runs."""
+    settings = _settings()
+    ledger = PostgresLedger(settings.database_url)
+    try:
+        count = expiry.note_expired(ledger.engine, clock_from_anchor(settings.clock_path).now_s())
+    finally:
+        ledger.close()
+    if count:
+        _log.info("%d overrides, freezes or prices expired", count)
 
 
 @app.task(name="tidegate.fit_forecast", autoretry_for=(LedgerUnavailable,), retry_backoff=True, max_retries=3)  # type: ignore[untyped-decorator]

@@ -165,7 +165,7 @@ def test_a_pod_keeps_what_is_read_and_loses_its_secrets() -> None:
     body = {
         "metadata": {"name": "p", "managedFields": [{}], "labels": {"app": "a"}},
         "spec": {"containers": [secret], "volumes": [{}], "nodeName": "n"},
-        "status": {"phase": "Running", "podIP": "10.0.0.1", "podIPs": [{}]},
+        "status": {"phase": "Running", "podIP": "10.0.0.1", "hostIPs": [{}]},
     }
     kept = kube_trim.pod(body)
     assert kept == {

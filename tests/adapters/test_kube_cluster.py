@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from controlplane.adapters.kube_assemble import refs_of
 from controlplane.adapters.kube_cluster import STALE_S, KubernetesCluster
 from controlplane.adapters.kube_http import KubeHttp
 from controlplane.crds import inference_autoscaler
+from controlplane.domain.governed import Governed, manifests
+from controlplane.domain.policy_life import Stage
 from controlplane.domain.ports import ClusterState, ClusterUnavailable
 from controlplane.domain.target import ScaleTargetRef
 from tests.adapters.api_server import SimulatedApi
@@ -153,3 +156,30 @@ def test_references_are_found_in_either_form_and_junk_is_left_to_the_reader() ->
     assert refs_of(one) == [ScaleTargetRef("apps/v1", "Deployment", "a")]
     assert refs_of({"spec": {"variants": [None, 3, {"name": "v"}, {"scaleTargetRef": {"kind": "Deployment"}}]}}) == []
     assert refs_of({"spec": "x"}) == refs_of({}) == []
+
+
+def policy_of(name: str, ref: str, version: str) -> Governed:
+    spec = autoscaler("x")["spec"]
+    variants = [{**v, "scaleTargetRef": {**v["scaleTargetRef"], "name": ref}} for v in spec["variants"]]
+    return Governed(version, f"p-{name}", name, 1, Stage.LIVE, ("default",), {**spec, "variants": variants})
+
+
+async def test_a_policy_of_the_api_is_a_target_unless_a_custom_resource_names_it(http: KubeHttp) -> None:
+    await http.post(DEPLOYMENTS, deployment("b", 3))
+    known = [policy_of("b", "b", "v-b"), policy_of("a", "a", "v-a"), policy_of("c", "a", "v-c")]
+    known.append(replace(known[0], version_id="v-b2", number=2, stage=Stage.SHADOW))
+    async with KubernetesCluster(http, policies=lambda: manifests(known, 0.0)) as cluster:
+        state = await cluster.state()
+    assert {t.key: t.policy_version for t in state.targets} == {"default/a": None, "default/b": "v-b"}
+    assert state.desired["default/b"] == {"h100": 3}
+    assert [(c.target.key, c.target.policy_version) for c in state.candidates] == [
+        ("default/b", "v-b2"),
+        ("default/a", "v-a"),
+    ]
+    assert [(p.name, "is scaled by default/a already" in p.message) for p in state.problems] == [("c", True)]
+
+
+async def test_policies_of_other_namespaces_are_not_ours(http: KubeHttp) -> None:
+    elsewhere = replace(policy_of("b", "b", "v-b"), namespaces=("elsewhere",))
+    async with KubernetesCluster(http, ("default",), policies=lambda: manifests([elsewhere], 0.0)) as cluster:
+        assert [t.key for t in (await cluster.state()).targets] == ["default/a"]

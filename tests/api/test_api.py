@@ -64,6 +64,21 @@ def test_the_fleet_sums_what_is_known(client: TestClient) -> None:
     assert fresh["variants"][0]["ready"] is None
 
 
+def test_a_target_says_what_its_metrics_lack_and_what_it_cost(client: TestClient) -> None:
+    chat, fresh = client.get("/api/v1/targets").json()
+    assert [c for c in chat["sparkline_usd_per_hour"] if c is not None][-1] == pytest.approx(4.0)
+    assert set(fresh["sparkline_usd_per_hour"]) == {None}
+    assert (fresh["faults"], fresh["conflicts"], fresh["coverage"]) == ([], [], None)
+    assert chat["tick_interval_s"] == 15.0
+
+
+def test_a_decision_has_those_before_and_after_it(client: TestClient) -> None:
+    assert client.get("/api/v1/ticks/t0/neighbours").json() == {"previous_id": None, "next_id": "t1"}
+    assert client.get("/api/v1/ticks/t2/neighbours").json() == {"previous_id": "t1", "next_id": "t3"}
+    assert client.get("/api/v1/ticks/t4/neighbours").json() == {"previous_id": "t3", "next_id": None}
+    assert client.get("/api/v1/ticks/nothing/neighbours").status_code == 404
+
+
 def test_before_the_first_tick_nothing_is_known_and_nothing_is_zero(database_url: str) -> None:
     ledger = PostgresLedger(database_url)
     ledger.save_targets([make_target()], NOW_S)

@@ -6,11 +6,14 @@ import pytest
 
 from controlplane.adapters.clock import ManualClock
 from controlplane.adapters.prometheus_history import FakeHistory
+from controlplane.adapters.snapshot import MemorySnapshot
 from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.directing import Directing
 from controlplane.domain.observation import Inventory
 from controlplane.domain.ports import ClusterState
 from controlplane.planning.load_history import BIN_S, MAX_BINS, QUANTITIES
 from controlplane.planning.stepper import GroupStepper
+from controlplane.store.directives import MemoryDirectives
 from controlplane.store.ledger import MemoryLedger
 from forecasters.types import Series
 from tests.builders import NOW_S, make_target
@@ -27,7 +30,7 @@ class KnowingLedger(MemoryLedger):
 
 async def started(past: FakeHistory | None, ledger: MemoryLedger) -> GroupStepper:
     stepper = GroupStepper("default")
-    books = Bookkeeping(ledger, ManualClock(NOW_S), lambda: 0.0, past)
+    books = Bookkeeping(ledger, ManualClock(NOW_S), lambda: 0.0, Directing(MemoryDirectives(), MemorySnapshot()), past)
     state = ClusterState((make_target(),), (), {}, {}, {}, Inventory())
     for _ in range(2):
         await books.before(state, lambda _: stepper)

@@ -14,9 +14,11 @@ from controlplane.adapters.http_scraper import FakeScraper
 from controlplane.adapters.kube_actuator import FakeActuator
 from controlplane.adapters.kube_cluster import FakeCluster
 from controlplane.adapters.kube_reporter import FakeReporter
+from controlplane.adapters.snapshot import MemorySnapshot
 from controlplane.adapters.spool import MemorySpool
 from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping, _was_cold
+from controlplane.controller.directing import Directing
 from controlplane.controller.loop import Controller, Ports
 from controlplane.controller.pulse import Pulse
 from controlplane.controller.teller import Teller
@@ -28,6 +30,7 @@ from controlplane.planning import replay_group
 from controlplane.planning.replay import memories_after
 from controlplane.simulation.fleet import Fleet
 from controlplane.simulation.scenario import load_scenario
+from controlplane.store.directives import MemoryDirectives
 from controlplane.store.ledger import MemoryLedger
 
 T0 = 1_767_600_000.0
@@ -53,12 +56,14 @@ class World:
         self.pulse = Pulse()
         self.spool = MemorySpool()
         self.ledger = MemoryLedger()
+        self.directives = MemoryDirectives()
+        self.snapshot = MemorySnapshot()
         self.real_s = 0.0
         self.controller = self.start()
 
     def start(self) -> Controller:
         """A controller process that begins anew, with what the ledger kept."""
-        books = Bookkeeping(self.ledger, self.clock, lambda: self.real_s)
+        books = Bookkeeping(self.ledger, self.clock, lambda: self.real_s, Directing(self.directives, self.snapshot))
         self.teller = Teller(self.reporter, self.board, self.clock, lambda: self.real_s)
         ports = Ports(
             self.clock,

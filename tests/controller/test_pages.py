@@ -12,9 +12,11 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane.adapters.clock import ManualClock
+from controlplane.adapters.snapshot import MemorySnapshot
 from controlplane.adapters.spool import MemorySpool
 from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.directing import Directing
 from controlplane.controller.http import pages, serving
 from controlplane.controller.metrics import Inside, registry_of
 from controlplane.controller.pulse import Pulse
@@ -23,6 +25,7 @@ from controlplane.domain.observation import Fault, FaultKind
 from controlplane.domain.status import Told
 from controlplane.planning.status import status_of
 from controlplane.settings import Address, ServingSettings, SettingsError, settings_from
+from controlplane.store.directives import MemoryDirectives
 from controlplane.store.ledger import MemoryLedger
 from tests.builders import NOW_S, make_tick
 
@@ -34,7 +37,9 @@ class Process:
         self.clock = ManualClock(NOW_S, speed)
         self.real_s = 1000.0
         self.board, self.pulse, self.spool = Board(self.clock), Pulse(), MemorySpool()
-        books = Bookkeeping(MemoryLedger(), self.clock, lambda: self.real_s)
+        books = Bookkeeping(
+            MemoryLedger(), self.clock, lambda: self.real_s, Directing(MemoryDirectives(), MemorySnapshot())
+        )
         self.registry = registry_of(Inside(self.board, self.pulse, books, self.spool))
 
     def show(self, attainment: float | None = 0.98) -> None:

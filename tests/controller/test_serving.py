@@ -14,9 +14,11 @@ from controlplane.adapters.clock import ManualClock
 from controlplane.adapters.keda import externalscaler_pb2 as pb
 from controlplane.adapters.keda.externalscaler_pb2_grpc import ExternalScalerStub
 from controlplane.adapters.kube_http import KubeHttp
+from controlplane.adapters.snapshot import MemorySnapshot
 from controlplane.adapters.spool import MemorySpool
 from controlplane.controller.board import Board
 from controlplane.controller.bookkeeping import Bookkeeping
+from controlplane.controller.directing import Directing
 from controlplane.controller.metrics import Inside
 from controlplane.controller.pulse import Pulse
 from controlplane.controller.serving import serving_all
@@ -25,6 +27,7 @@ from controlplane.domain.status import Told
 from controlplane.embedded.children import free_port
 from controlplane.planning.status import status_of
 from controlplane.settings import Address, ServingSettings
+from controlplane.store.directives import MemoryDirectives
 from controlplane.store.ledger import MemoryLedger
 from tests.adapters.certificates import authority
 from tests.builders import NOW_S, make_tick
@@ -44,7 +47,12 @@ def inside(clock: ManualClock) -> Inside:
     pulse.turns(0.0)
     told = Told(make_tick())
     board.show(told, status_of(told, None))
-    return Inside(board, pulse, Bookkeeping(MemoryLedger(), clock, lambda: 0.0), MemorySpool())
+    return Inside(
+        board,
+        pulse,
+        Bookkeeping(MemoryLedger(), clock, lambda: 0.0, Directing(MemoryDirectives(), MemorySnapshot())),
+        MemorySpool(),
+    )
 
 
 async def test_all_three_say_the_same_count_while_the_cluster_is_away(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_default_is_reached_from_an_object_that_leaves_its_parents_out(at: str
         parent = ".".join(parents[:depth])
         if parent.endswith("[]"):
             continue
-        meaningful = parent.rpartition(".")[2] in ("scaleTargetRef", "scaleToZero", "tls", "prometheus")
+        meaningful = parent.rpartition(".")[2] in ("scaleTargetRef", "scaleToZero", "tls", "prometheus", "pool")
         assert meaningful or NODES[parent].get("default") == {}, parent
 
 

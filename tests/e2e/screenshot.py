@@ -1,8 +1,11 @@
-"""Makes the README's pictures from a fresh run: `make screenshot`."""
+"""Makes a picture of every page, light and dark, from a fresh run: `make screenshots`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+from playwright.sync_api import Browser, Page
 
 from tests.e2e.browser import launch_browser
 from tests.e2e.system import System
@@ -10,6 +13,70 @@ from tests.e2e.system import System
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 PLAYED_S = 90.0
 """Real seconds of play before the pictures are taken: three quarters of an hour of the generated day at a speed of 30."""
+SETTLED_MS = 1200
+"""For charts to be drawn and transitions to end."""
+SIZES = {"": (1280, 800), "-narrow": (390, 844)}
+NARROW = ("fleet", "target", "decision")
+"""Taken at a phone's width too."""
+SCHEMES = ("light", "dark")
+
+
+def open_dialog(page: Page) -> None:
+    """The override dialog, filled in, not sent."""
+    page.get_by_role("button", name="Pin or override").click()
+    page.get_by_role("textbox", name="Replicas").fill("5")
+    page.get_by_label("Reason").fill("load test of the new prompt")
+
+
+def pages(tick: str) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
+    """Where each picture is taken, and what is done there first."""
+    return {
+        "fleet": ("/", None),
+        "target": ("/targets/default/chat?range=1h", None),
+        "override": ("/targets/default/chat?range=1h", open_dialog),
+        "decision": (f"/ticks/{tick}", None),
+        "overrides": ("/overrides?show=all", None),
+        "audit": ("/audit", None),
+        "settings": ("/settings", None),
+        "health": ("/health", None),
+    }
+
+
+def take(url: str, link: str, tick: str, browser: Browser) -> None:
+    """All pictures of a system that runs; `link` logs in once, and the session is shared."""
+    first = browser.new_page()
+    first.goto(link)
+    first.get_by_role("button", name="Log in as administrator").click()
+    first.wait_for_url(f"{url}/**")
+    session = first.context.storage_state()
+    for scheme in SCHEMES:
+        for suffix, (width, height) in SIZES.items():
+            context = browser.new_context(
+                storage_state=session,
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
+            )
+            for name, (path, act) in pages(tick).items():
+                if suffix and name not in NARROW:
+                    continue
+                page = context.new_page()
+                page.goto(url + path)
+                page.wait_for_selector("h1")
+                if "/targets/" in path:
+                    page.wait_for_selector("canvas", timeout=30_000)
+                page.wait_for_timeout(SETTLED_MS)
+                if act is not None:
+                    act(page)
+                    page.wait_for_timeout(SETTLED_MS / 3)
+                page.screenshot(path=PICTURES / f"{name}{suffix}-{scheme}.png", animations="disabled")
+                page.close()
+            context.close()
+
+
+def moving_tick(system: System) -> str:
+    """A decision that moved something, where there is one: it has the most to tell."""
+    ticks = system.ticks()
+    return str(next((tick["id"] for tick in ticks if tick["verdict"] in ("up", "down")), ticks[0]["id"]))
 
 
 def main() -> None:
@@ -19,20 +86,8 @@ def main() -> None:
     try:
         system.start()
         with launch_browser() as browser:
-            page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-            page.goto(system.login_link)
-            page.get_by_role("button", name="Log in as administrator").click()
-            page.wait_for_timeout(PLAYED_S * 1000)
-            page.screenshot(path=PICTURES / "fleet.png")
-            page.goto(f"{system.url}/targets/default/chat?range=1h")
-            page.get_by_test_id("decision-row").first.wait_for()
-            page.wait_for_timeout(2500)
-            page.screenshot(path=PICTURES / "target.png")
-            page.goto(f"{system.url}/targets/default/chat?range=1h&verdict=changes")
-            page.get_by_test_id("decision-row").first.click()
-            page.get_by_test_id("trail").wait_for()
-            page.wait_for_timeout(500)
-            page.screenshot(path=PICTURES / "decision.png")
+            browser.new_page().wait_for_timeout(PLAYED_S * 1000)
+            take(system.url, system.login_link, moving_tick(system), browser)
     finally:
         system.end()
 

@@ -86,6 +86,16 @@ class System:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None, etag: str = "") -> Any:
+        """The JSON that the API answers a write with."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        if etag:
+            headers["If-Match"] = etag
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
     @property
     def token(self) -> str:
         """The API token that lies beside it."""

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from controlplane.domain.decision import ColdStart, Tick
+from controlplane.domain.observation import ColdStartStages, Replica, ReplicaPhase
 from controlplane.domain.ports import Fit, LedgerUnavailable
 from controlplane.planning import replay_group
 from controlplane.planning.load_history import QUANTITIES
@@ -84,9 +85,12 @@ def test_the_newest_tick_of_a_target_is_found(ledger: AnyLedger) -> None:
 
 def test_cold_starts_are_kept_once_and_summarised(ledger: AnyLedger) -> None:
     assert ledger.cold_starts() == {}
-    for replica, seconds in (("a", 100.0), ("b", 200.0), ("a", 999.0)):
-        ledger.save_cold_start("default/chat", "h100", replica, NOW_S, NOW_S + seconds)
-    assert ledger.cold_starts() == {"default/chat": {"h100": ColdStart(150.0, 190.0, 2)}}
+    parts = {"a": ColdStartStages(10.0, None, 60.0), "b": ColdStartStages(30.0, None, 80.0)}
+    for name, seconds in (("a", 100.0), ("b", 200.0), ("a", 999.0)):
+        ready = Replica(name, "h100", ReplicaPhase.READY, NOW_S, NOW_S + seconds, stages=parts[name])
+        ledger.save_cold_start("default/chat", ready)
+    expected = ColdStart(150.0, 190.0, 2, ColdStartStages(20.0, None, 70.0))
+    assert ledger.cold_starts() == {"default/chat": {"h100": expected}}
 
 
 def test_the_newest_fit_counts(ledger: AnyLedger) -> None:

@@ -1,35 +1,61 @@
 import "@mantine/core/styles.css";
+import "./app.css";
 
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, RouterProvider } from "@tanstack/react-router";
 
 import { LiveProvider } from "./api/live";
 import { Layout } from "./components/Layout";
-import { targetSearch } from "./lib/search";
-import { DecisionPage } from "./pages/DecisionPage";
-import { FleetPage } from "./pages/FleetPage";
-import { TargetPage } from "./pages/TargetPage";
-import { theme } from "./theme";
+import { NoPage, PageFailed } from "./components/states";
+import { fleetSearch } from "./lib/fleet";
+import { auditSearch, overridesSearch, targetSearch } from "./lib/search";
+import { readable, theme } from "./theme";
 
-const root = createRootRoute({ component: Layout });
+const root = createRootRoute({ component: Layout, notFoundComponent: NoPage });
+const getParentRoute = () => root;
+// Each page comes when it is first opened; the fleet is where people start.
 const routes = [
-  createRoute({ getParentRoute: () => root, path: "/", component: FleetPage }),
   createRoute({
-    getParentRoute: () => root,
+    getParentRoute,
+    path: "/",
+    component: lazyRouteComponent(() => import("./pages/FleetPage"), "FleetPage"),
+    validateSearch: fleetSearch,
+  }),
+  createRoute({
+    getParentRoute,
     path: "/targets/$namespace/$name",
-    component: TargetPage,
+    component: lazyRouteComponent(() => import("./pages/TargetPage"), "TargetPage"),
     validateSearch: targetSearch,
   }),
-  createRoute({ getParentRoute: () => root, path: "/ticks/$id", component: DecisionPage }),
+  createRoute({ getParentRoute, path: "/ticks/$id", component: lazyRouteComponent(() => import("./pages/DecisionPage"), "DecisionPage") }),
+  createRoute({
+    getParentRoute,
+    path: "/overrides",
+    component: lazyRouteComponent(() => import("./pages/OverridesPage"), "OverridesPage"),
+    validateSearch: overridesSearch,
+  }),
+  createRoute({
+    getParentRoute,
+    path: "/audit",
+    component: lazyRouteComponent(() => import("./pages/AuditPage"), "AuditPage"),
+    validateSearch: auditSearch,
+  }),
+  createRoute({ getParentRoute, path: "/settings", component: lazyRouteComponent(() => import("./pages/SettingsPage"), "SettingsPage") }),
+  createRoute({ getParentRoute, path: "/health", component: lazyRouteComponent(() => import("./pages/HealthPage"), "HealthPage") }),
 ];
-const router = createRouter({ routeTree: root.addChildren(routes), defaultPreload: "intent" });
+const router = createRouter({
+  routeTree: root.addChildren(routes),
+  defaultPreload: "intent",
+  defaultErrorComponent: PageFailed,
+  scrollRestoration: true,
+});
 
 const queries = new QueryClient({ defaultOptions: { queries: { retry: 1, staleTime: 1000, refetchOnWindowFocus: true } } });
 
 export function App() {
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={readable} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <LiveProvider>
           <RouterProvider router={router} />

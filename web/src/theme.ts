@@ -1,9 +1,31 @@
-import { createTheme } from "@mantine/core";
+import { createTheme, type CSSVariablesResolver } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "blue",
+  primaryShade: 8,
   defaultRadius: "sm",
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+});
+
+const TINTED = ["blue", "gray", "orange", "teal", "grape", "red", "yellow"];
+/** On a tint the page's own ink is read best; the sign in a badge and its tint tell the kind. */
+const INK = Object.fromEntries(TINTED.map((colour) => [`--mantine-color-${colour}-light-color`, "var(--mantine-color-text)"]));
+
+/** Mantine's greys and blues are below WCAG's 4.5 to 1 on their grounds. */
+export const readable: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    ...INK,
+    "--mantine-color-dimmed": "var(--mantine-color-gray-7)",
+    "--mantine-color-placeholder": "var(--mantine-color-gray-7)",
+    "--mantine-color-anchor": "var(--mantine-color-blue-8)",
+  },
+  dark: {
+    ...INK,
+    "--mantine-color-dimmed": "var(--mantine-color-dark-1)",
+    "--mantine-color-placeholder": "var(--mantine-color-dark-1)",
+    "--mantine-color-anchor": "var(--mantine-color-blue-3)",
+  },
 });
 
 /** Okabe & Ito's colours: told apart with any colour vision, in both schemes. */

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -13,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from controlplane.api.exports import csv_lines
 from controlplane.api.principals import Who, demand
 from controlplane.api.ranges import Range
 from controlplane.domain.access import AccessRole, Principal
@@ -77,24 +76,13 @@ def export(request: Request, wanted: Wanted) -> StreamingResponse:
 
 def _csv(rows: Iterator[AuditRow]) -> Iterator[str]:
     columns = [field.name for field in fields(AuditRow)]
-    yield _line(columns)
-    for row in rows:
-        values = asdict(row)
-        values |= {name: json.dumps(values[name]) for name in ("before", "after")}
-        yield _line([_harmless(str("" if values[name] is None else values[name])) for name in columns])
+    return csv_lines(columns, (_cells(row, columns) for row in rows))
 
 
-def _line(values: list[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow(values)
-    return out.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """A cell that a spreadsheet would run as a formula is shown as text (OWASP: CSV injection)."""
-    return (
-        f"'{cell}" if cell[:1] in ("=", "+", "@", "\t", "\r") or (cell[:1] == "-" and not cell[1:2].isdigit()) else cell
-    )
+def _cells(row: AuditRow, columns: list[str]) -> list[object]:
+    values = asdict(row)
+    values |= {name: json.dumps(values[name]) for name in ("before", "after")}
+    return [values[name] for name in columns]
 
 
 def _namespaces(who: Principal, namespace: str | None) -> frozenset[str] | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from controlplane.api.access.authenticate import COOKIE, CSRF_COOKIE
 from controlplane.api.access.oidc import OidcError, OidcProvider
 from controlplane.api.principals import Who
-from controlplane.api.problems import Conflict, Unauthenticated
+from controlplane.api.problems import CONFLICTS, Conflict, Unauthenticated
 from controlplane.domain.access import AccessRole, PrincipalKind
 from controlplane.store.access import LOCAL, Access
 from controlplane.store.keys import FIRST_ADMIN
@@ -65,7 +65,7 @@ def ways(request: Request) -> LoginWays:
     return LoginWays(oidc=provider is not None, issuer=None if provider is None else provider.settings.issuer)
 
 
-@router.get("/auth/login", response_class=RedirectResponse, status_code=302)
+@router.get("/auth/login", response_class=RedirectResponse, status_code=302, responses=CONFLICTS)
 def login(request: Request, then: str = "/") -> Response:
     """Go to the identity provider; it sends the browser back to /auth/callback."""
     provider: OidcProvider | None = request.app.state.provider

@@ -25,10 +25,14 @@ from controlplane.planning.allocation.words import alternatives, binding
 DOWN_MARGIN = 0.15
 """A smaller fleet must carry more than the demand by this share at the most: a replica given up for a ripple would be
 started again, and pay its cold start, within minutes."""
-SPLIT_DOWN_MARGIN = 0.12
-"""The same of a target in two roles, at any load. Prompts that were a tenth shorter for three minutes cost it a replica
-that was missed when a burst came with longer ones: with 0.03 the burst in the ServeGen window missed up to 3.6 % of all
-requests, with this 0.2 %, for 1 to 2 % more GPU-hours."""
+SPLIT_DOWN_MARGIN = 0.13
+SPLIT_HORIZON_S = 200.0
+SPLIT_DOWN_MARGIN_MAX = 0.3
+"""The same of a target in two roles, at any load, where what is asked for comes within `SPLIT_HORIZON_S`; it grows with
+the horizon, as rates and lengths that turn over and back drift on, up to the last. Prompts that were a tenth shorter
+for three minutes cost such a target a replica that was missed when a burst came with longer ones. At a cold start of
+420 s, 0.12 and 0.19 lost 6 to 12 % of the requests of the league's ServeGen window; 0.2 and 0.3 lost 0.05 %, at the
+same cost and 3 % more. docs/capacity.md has the table."""
 RIPPLE_DEVIATIONS = 2.0
 """And by so many standard deviations of a minute's count of requests: at 5 requests/s that is 12 %, at 200 2 %."""
 MINUTE_S = 60.0
@@ -50,11 +54,13 @@ def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
 
 def down_margin(ask: Ask) -> float:
     """The share by which a smaller fleet must carry more than the demand: the noise of a minute's Poisson count. Each
-    side of a split target has a hard edge, and lengths of prompts that turn over and back within a cold start."""
+    side of a split target has a hard edge, and lengths of prompts that turn over and back within a cold start: its
+    share is by how far ahead one must see."""
     if ask.demand is None or ask.demand.requests_per_s <= 0:
         return DOWN_MARGIN
     if any(variant.role is not Role.BOTH for variant in ask.inputs.target.variants):
-        return SPLIT_DOWN_MARGIN
+        horizon_s = ask.inputs.forecast.horizon_s if ask.inputs.forecast else SPLIT_HORIZON_S
+        return min(SPLIT_DOWN_MARGIN * max(1.0, horizon_s / SPLIT_HORIZON_S), SPLIT_DOWN_MARGIN_MAX)
     return min(DOWN_MARGIN, RIPPLE_DEVIATIONS / math.sqrt(ask.demand.requests_per_s * MINUTE_S))
 
 

@@ -10,7 +10,7 @@ from controlplane.planning.rules.belief import AcquaintanceRule, FreshnessRule, 
 from controlplane.planning.rules.case import Case, Replicas, Rule
 from controlplane.planning.rules.limits import BoundsRule
 from controlplane.planning.rules.pace import FlapRule, RateRule, StabilizationRule, ToleranceRule
-from controlplane.planning.rules.people import ManualScaleRule, OverrideRule
+from controlplane.planning.rules.people import FreezeRule, ManualScaleRule, OverrideRule, says
 from controlplane.planning.rules.rivals import ConflictRule
 from controlplane.planning.rules.roles import HeadroomRule, SkewRule
 from controlplane.planning.rules.sleep import IdleRule, WakeRule
@@ -36,14 +36,16 @@ RULES: tuple[Rule, ...] = (
     BoundsRule(),
     ManualScaleRule(),
     OverrideRule(),
+    FreezeRule(),
     SpoolRule(),
 )
 """In the order in which they are asked: first what may be believed and had, then how fast, then what must be and what
 people have said."""
 
 
-def judge(case: Case, proposed: Replicas) -> tuple[Replicas, tuple[Ruling, ...]]:
-    """The proposal after every rule, and the trail.
+def judge(case: Case, proposed: Replicas, lifted: frozenset[str] = frozenset()) -> tuple[Replicas, tuple[Ruling, ...]]:
+    """The proposal after every rule, and the trail. The rules named in `lifted` are not asked: that is for those who
+    want to know what would have been without them, never for the loop.
 
     Mode Off and a rival end it: what is wanted now stays. Where the load is not known only the rules that need none go
     on, from what is wanted now: bounds, waking, and people.
@@ -52,7 +54,7 @@ def judge(case: Case, proposed: Replicas) -> tuple[Replicas, tuple[Ruling, ...]]
     replicas: Replicas = dict(proposed)
     blind = False
     for rule in RULES:
-        if blind and not rule.blind:
+        if rule.name in lifted or (blind and not rule.blind):
             continue
         ruling = rule.judge(case, replicas)
         trail.append(ruling)
@@ -79,6 +81,7 @@ __all__ = [
     "ConflictRule",
     "DrainRule",
     "FlapRule",
+    "FreezeRule",
     "FreshnessRule",
     "HeadroomRule",
     "IdleRule",
@@ -96,4 +99,5 @@ __all__ = [
     "ToleranceRule",
     "WakeRule",
     "judge",
+    "says",
 ]

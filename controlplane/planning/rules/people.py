@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from controlplane.domain.decision import Ruling, RulingEffect
-from controlplane.domain.target import Override, OverrideKind
-from controlplane.planning.bounds import heard_overrides, held_by_hand
+from controlplane.domain.target import FreezeDirection, Override, OverrideKind
+from controlplane.planning.bounds import held_by_hand
 from controlplane.planning.outages import clock_words
-from controlplane.planning.rules.case import Case, Replicas, ruling
+from controlplane.planning.peoples_words import freeze_words, freezes, in_force, listed, outranked, override_words
+from controlplane.planning.rules.case import Case, Replicas, hold_downs, ruling
 
 
 class ManualScaleRule:
@@ -31,30 +32,43 @@ class ManualScaleRule:
         return ruling(self, proposed, after, "; ".join(words), effect)
 
 
+def says(one: Ruling) -> bool:
+    """Whether an override or a freeze is in force. The plan keeps to it already, so it need not have changed anything
+    to be the reason."""
+    silent = {OverrideRule.name: OverrideRule.silent, FreezeRule.name: FreezeRule.silent}
+    return one.rule in silent and one.reason != silent[one.rule]
+
+
 class OverrideRule:
-    """A person's word: Pause, Pin, Floor, Ceiling; expired ones are not heard.
+    """A person's word: Pause, Pin, Floor, Ceiling; expired ones are not heard (`planning.peoples_words` ranks them).
 
     maxReplicas still holds, since a quota may stand behind it; minReplicas does not: a Pin of 0 is meant.
     """
 
     name = "override"
     blind = True
+    silent = "no override"
 
     def judge(self, case: Case, proposed: Replicas) -> Ruling:
         """See `Rule`."""
-        heard = heard_overrides(case.target.policy, case.now_s)
-        pauses = [o for o in heard if o.kind is OverrideKind.PAUSE]
-        after = dict(proposed)
-        for override in heard:
-            for name in after:
-                if override.variant in (None, name):
-                    after[name] = self._heard(override, after[name], case.current.get(name, after[name]))
-        after = {n: min(r, max(case.bound(n).high, case.current.get(n, 0))) for n, r in after.items()}
-        if not heard:
-            return ruling(self, proposed, proposed, "no override")
-        words = "; ".join(f"{o.kind} by {o.actor or 'unknown'}: {o.reason or 'no reason given'}" for o in heard)
-        effect = RulingEffect.HOLD if pauses and after != dict(proposed) else None
-        return ruling(self, proposed, after, words, effect)
+        policy = case.target.policy
+        by_variant = {name: in_force(policy, name, case.now_s) for name in proposed}
+        holding = [o for overrides in by_variant.values() for o in overrides]
+        if not holding:
+            return ruling(self, proposed, proposed, self.silent)
+        after, capped = {}, []
+        for name, replicas in proposed.items():
+            current = case.current.get(name, replicas)
+            for override in by_variant[name]:
+                replicas = self._heard(override, replicas, current)
+            after[name] = min(replicas, max(case.bound(name).high, case.current.get(name, 0)))
+            if after[name] < replicas and by_variant[name]:
+                capped.append(f"{case.bound(name).high_by} holds all the same")
+        words = listed([*(override_words(o) for o in holding), *capped])
+        beaten = listed(override_words(o) for o in outranked(policy, list(proposed), case.now_s))
+        paused = any(o.kind is OverrideKind.PAUSE for o in holding)
+        effect = RulingEffect.HOLD if paused and after != dict(proposed) else None
+        return ruling(self, proposed, after, f"{words} (over: {beaten})" if beaten else words, effect)
 
     @staticmethod
     def _heard(override: Override, proposed: int, current: int) -> int:
@@ -67,3 +81,25 @@ class OverrideRule:
                 return min(proposed, replicas)
             case _:
                 return current
+
+
+class FreezeRule:
+    """While a target is frozen nothing changes it, or nothing takes from it: not the plan, no bound, no override.
+
+    Who has to act in the middle of it ends the freeze first. On the way down what cannot be had is still taken back.
+    """
+
+    name = "freeze"
+    blind = True
+    silent = "not frozen"
+
+    def judge(self, case: Case, proposed: Replicas) -> Ruling:
+        """See `Rule`."""
+        holding = freezes(case.target.policy, case.now_s)
+        if not holding:
+            return ruling(self, proposed, proposed, self.silent)
+        after = hold_downs(case, proposed)
+        if holding[0].direction is FreezeDirection.BOTH:
+            after = {name: case.current.get(name, replicas) for name, replicas in proposed.items()}
+        effect = RulingEffect.HOLD if after != dict(proposed) else None
+        return ruling(self, proposed, after, listed(freeze_words(freeze) for freeze in holding), effect)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -99,6 +100,20 @@ shadow_ticks = Table(
     Column("planned_requests_per_s", Float),
     Column("body", JSONB(none_as_null=True), nullable=False),
     Index("ix_shadow_ticks_version_id_target_at", "version_id", "target", "at"),
+    Index("ix_shadow_ticks_at", "at"),
+)
+
+policy_regrets = Table(
+    "policy_regrets",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("version_id", Uuid, ForeignKey("policy_versions.id"), nullable=False),
+    Column("target", String(512), nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("body", JSONB(none_as_null=True), nullable=False, comment="what was recorded, and both simulations"),
+    Index("ix_policy_regrets_version_id_target_made_at", "version_id", "target", "made_at"),
 )
 
 overrides = Table(
@@ -118,6 +133,7 @@ overrides = Table(
     Column("ended_by", String(512)),
     Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_overrides_namespace_target_expires_at", "namespace", "target", "expires_at"),
+    Index("ix_overrides_living", "expires_at", postgresql_where=text("ended_at IS NULL")),
 )
 
 freezes = Table(
@@ -136,6 +152,7 @@ freezes = Table(
     Column("ended_by", String(512)),
     Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_freezes_ends_at", "ends_at"),
+    Index("ix_freezes_living", "ends_at", postgresql_where=text("ended_at IS NULL")),
 )
 
 catalog_overrides = Table(
@@ -153,6 +170,7 @@ catalog_overrides = Table(
     Column("ended_by", String(512)),
     Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_catalog_overrides_kind_name", "kind", "name"),
+    Index("ix_catalog_overrides_living", "expires_at", postgresql_where=text("ended_at IS NULL")),
 )
 
 settings = Table(

@@ -27,6 +27,7 @@ targets = Table(
     Column("name", String(255), nullable=False),
     Column("body", JSONB, nullable=False, comment="the target as the custom resource last said"),
     Column("seen_at", DateTime(timezone=True), nullable=False, comment="when the controller last saw it"),
+    Column("gone_at", DateTime(timezone=True), comment="since when nobody names it; NULL: somebody does"),
 )
 
 policies = Table(
@@ -60,6 +61,9 @@ cold_start_samples = Table(
     Column("variant", String(63), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("seconds", Float, nullable=False),
+    Column("scheduled_s", Float, comment="from creation to a node; NULL: not told"),
+    Column("pulled_s", Float, comment="from the node to the container's start"),
+    Column("loaded_s", Float, comment="from the container's start to Ready"),
     Index("ix_cold_start_samples_target_variant_created_at", "target", "variant", "created_at"),
 )
 

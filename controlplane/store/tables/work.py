@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -38,6 +39,8 @@ jobs = Table(
     Column("result", JSONB(none_as_null=True)),
     Column("error", Text),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("claim", Uuid, comment="of the worker that plays it: whoever holds another one has lost it"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
     Index("ix_jobs_created_at_id", "created_at", "id"),
     Index("ix_jobs_status", "status"),
 )
@@ -70,5 +73,7 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("sent_at", DateTime(timezone=True)),
     Column("error", Text),
+    Column("retry_at", DateTime(timezone=True), comment="real time; NULL: at once, or never again"),
     Index("ix_deliveries_channel_id_event_subject_at", "channel_id", "event", "subject", "at"),
+    Index("ix_deliveries_unsent", "id", postgresql_where=text("sent_at IS NULL")),
 )

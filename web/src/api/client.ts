@@ -11,6 +11,21 @@ export type TickDetail = components["schemas"]["TickDetail"];
 export type TargetSeries = components["schemas"]["TargetSeries"];
 export type Verdict = components["schemas"]["Verdict"];
 export type Tick = components["schemas"]["Tick"];
+export type Mode = components["schemas"]["Mode"];
+export type Override = components["schemas"]["OverrideOut"];
+export type OverrideIn = components["schemas"]["OverrideIn"];
+export type OverrideKind = components["schemas"]["OverrideKind"];
+export type OverridePage = components["schemas"]["OverridePage"];
+export type AuditRow = components["schemas"]["AuditRow"];
+export type AuditPage = components["schemas"]["AuditPage"];
+export type Me = components["schemas"]["Me"];
+export type AccessRole = components["schemas"]["AccessRole"];
+export type Token = components["schemas"]["TokenOut"];
+export type TokenIn = components["schemas"]["TokenIn"];
+export type User = components["schemas"]["UserOut"];
+export type GrantTo = components["schemas"]["GrantToOut"];
+export type GrantToIn = components["schemas"]["GrantToIn"];
+export type Health = components["schemas"]["Health"];
 
 export const client = createClient<paths>({
   baseUrl: window.location.origin,

@@ -1,6 +1,7 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 
-import { client, type TickPage, unwrap, type Verdict } from "./client";
+import { asked, stretchOf, type TargetSearch } from "../lib/search";
+import { client, type TickPage, unwrap } from "./client";
 
 /** Everything with a live value; the live feed marks it stale on every tick. */
 export const LIVE = "live";
@@ -20,27 +21,31 @@ export function useTarget(namespace: string, name: string) {
   });
 }
 
-/** Columns for the charts: the last `rangeS` seconds of the controller's clock, `nowS` being what it shows. */
-export function useSeries(namespace: string, name: string, rangeS: number, nowS: () => number | null) {
+/** Columns for the charts of a stretch of the controller's clock, `nowS` being what it shows. The past stays as it was. */
+export function useSeries(namespace: string, name: string, search: TargetSearch, nowS: () => number | null) {
+  const { range, from, to } = search;
   return useQuery({
-    queryKey: [LIVE, "series", namespace, name, rangeS],
+    queryKey: [LIVE, "series", namespace, name, range, from, to],
     placeholderData: keepPreviousData,
     queryFn: async ({ signal }) => {
-      const now = nowS();
-      const query = { points: 1000, ...(now === null ? {} : { since: String(now - rangeS) }) };
+      const stretch = stretchOf(search, nowS());
+      const until = to === undefined ? {} : { until: String(to) };
+      const query = { points: 1000, ...(stretch === null ? {} : { since: String(stretch.from) }), ...until };
       const path = { namespace, name };
       return unwrap(await client.GET("/api/v1/targets/{namespace}/{name}/series", { params: { path, query }, signal }));
     },
   });
 }
 
-export function useTicks(namespace: string, name: string, verdicts: Verdict[]) {
+export function useTicks(namespace: string, name: string, { verdict, from, to }: TargetSearch) {
+  const verdicts = asked(verdict);
   return useInfiniteQuery({
-    queryKey: [LIVE, "ticks", namespace, name, verdicts],
+    queryKey: [LIVE, "ticks", namespace, name, verdicts, from, to],
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page: TickPage) => page.next_cursor ?? undefined,
     queryFn: async ({ pageParam, signal }): Promise<TickPage> => {
-      const query = { limit: 30, cursor: pageParam, verdict: verdicts.length ? verdicts : undefined };
+      const between = from === undefined ? {} : { since: String(from), until: String(to) };
+      const query = { limit: 30, cursor: pageParam, verdict: verdicts.length ? verdicts : undefined, ...between };
       const path = { namespace, name };
       return unwrap(await client.GET("/api/v1/targets/{namespace}/{name}/ticks", { params: { path, query }, signal }));
     },
@@ -54,6 +59,15 @@ export function useTick(id: string) {
     staleTime: Infinity,
     queryFn: async ({ signal }) =>
       unwrap(await client.GET("/api/v1/ticks/{tick_id}", { params: { path: { tick_id: id } }, signal })),
+  });
+}
+
+/** The decisions beside one: the newest has no next one yet. */
+export function useNeighbours(id: string) {
+  return useQuery({
+    queryKey: [LIVE, "neighbours", id],
+    queryFn: async ({ signal }) =>
+      unwrap(await client.GET("/api/v1/ticks/{tick_id}/neighbours", { params: { path: { tick_id: id } }, signal })),
   });
 }
 

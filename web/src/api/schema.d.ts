@@ -124,6 +124,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ticks/{tick_id}/neighbours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Neighbours
+         * @description The decisions of the same target just before and after one. The newest has no next one yet.
+         */
+        get: operations["neighbours_api_v1_ticks__tick_id__neighbours_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -186,7 +206,11 @@ export interface paths {
         delete: operations["end_override_api_v1_overrides__override_id__delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Override
+         * @description Let an override that holds end earlier or later, or say another count or reason. You become its actor.
+         */
+        patch: operations["change_override_api_v1_overrides__override_id__patch"];
         trace?: never;
     };
     "/api/v1/targets/{namespace}/{name}/overrides": {
@@ -203,6 +227,925 @@ export interface paths {
          * @description Pin, floor, cap or pause a target or one of its variants for a time. It ends by itself.
          */
         post: operations["create_override_api_v1_targets__namespace___name__overrides_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overrides/{override_id}/ticks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Override Ticks
+         * @description The decisions in which it was heard, newest first. A page may hold fewer than asked for: a decision under way
+         *     while the override was made did not hear it.
+         */
+        get: operations["override_ticks_api_v1_overrides__override_id__ticks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/freezes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Freezes
+         * @description Freezes of the namespaces that you may see, and those of everything, newest first.
+         */
+        get: operations["freezes_api_v1_freezes_get"];
+        put?: never;
+        /**
+         * Create Freeze
+         * @description Freeze a target or a namespace (operators), or everything (administrators of everything). It ends by itself.
+         */
+        post: operations["create_freeze_api_v1_freezes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/freezes/{freeze_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Freeze
+         * @description One freeze, with its ETag.
+         */
+        get: operations["freeze_api_v1_freezes__freeze_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * End Freeze
+         * @description End a freeze now, or call off one that is still to begin. It stays in the list, ended.
+         */
+        delete: operations["end_freeze_api_v1_freezes__freeze_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/accelerators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Accelerators
+         * @description Every accelerator of the catalog, at the prices that hold now.
+         */
+        get: operations["accelerators_api_v1_catalog_accelerators_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/accelerators/{accelerator}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Accelerator
+         * @description One accelerator; its ETag is that of its price.
+         */
+        get: operations["accelerator_api_v1_catalog_accelerators__accelerator__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models
+         * @description Every model of the catalog.
+         */
+        get: operations["models_api_v1_catalog_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/models/{model}/fit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fit
+         * @description What fits where, and what it carries within the SLO at which price: predicted from datasheets, not measured.
+         */
+        get: operations["fit_api_v1_catalog_models__model__fit_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/accelerators/{accelerator}/price": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Accelerator Price
+         * @description Say what a GPU costs an hour, on the version that was read (`If-Match`; "0" where nobody said anything yet).
+         *
+         *     It concerns variants whose resource gives no price of their own, from the next decision on.
+         */
+        put: operations["set_accelerator_price_api_v1_catalog_accelerators__accelerator__price_put"];
+        post?: never;
+        /**
+         * Drop Accelerator Price
+         * @description Go back to the catalog's price.
+         */
+        delete: operations["drop_accelerator_price_api_v1_catalog_accelerators__accelerator__price_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets/{namespace}/{name}/variants/{variant}/price": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Variant Price
+         * @description Say what a replica of one variant costs an hour, over its resource's word and the catalog's.
+         */
+        put: operations["set_variant_price_api_v1_targets__namespace___name__variants__variant__price_put"];
+        post?: never;
+        /**
+         * Drop Variant Price
+         * @description Go back to the resource's price, or the catalog's.
+         */
+        delete: operations["drop_variant_price_api_v1_targets__namespace___name__variants__variant__price_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets/{namespace}/{name}/variants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Variants
+         * @description A target's variants, with the price that the next decision goes by.
+         */
+        get: operations["variants_api_v1_targets__namespace___name__variants_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets/{namespace}/{name}/directives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Directives
+         * @description Every override and freeze that concerns a target now, those of its custom resource too, and its prices.
+         */
+        get: operations["directives_api_v1_targets__namespace___name__directives_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Settings
+         * @description Every setting.
+         */
+        get: operations["settings_api_v1_settings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/{setting}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Setting
+         * @description One setting, with its ETag.
+         */
+        get: operations["setting_api_v1_settings__setting__get"];
+        /**
+         * Change Setting
+         * @description Change one, on the version that was read (`If-Match`).
+         */
+        put: operations["change_setting_api_v1_settings__setting__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Policies
+         * @description Policies of the namespaces that you may see, newest first; those of custom resources too, which are read-only.
+         */
+        get: operations["policies_api_v1_policies_get"];
+        put?: never;
+        /**
+         * Create
+         * @description A new policy; its first version is a Draft. A custom resource is taken too, as YAML, with `?reason=`.
+         */
+        post: operations["create_api_v1_policies_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Validate
+         * @description Look at a policy without keeping it.
+         */
+        post: operations["validate_api_v1_policies_validate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Policy
+         * @description One policy with its ETag; with `Accept: application/yaml` the custom resources that its Live version makes.
+         */
+        get: operations["policy_api_v1_policies__policy_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Archive
+         * @description Put a policy away: its name is free again, and nothing of it decides. What it was stays readable.
+         */
+        delete: operations["archive_api_v1_policies__policy_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description Every version, oldest first, each with what it changed.
+         */
+        get: operations["versions_api_v1_policies__policy_id__versions_get"];
+        put?: never;
+        /**
+         * New Version
+         * @description A change: one more version, in Draft. `If-Match` is the policy's ETag.
+         */
+        post: operations["new_version_api_v1_policies__policy_id__versions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Version
+         * @description One version with the policy's ETag; with `Accept: application/yaml` as the custom resource that it stands for.
+         */
+        get: operations["version_api_v1_policies__policy_id__versions__number__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff
+         * @description Two versions against one another.
+         */
+        get: operations["diff_api_v1_policies__policy_id__diff_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/stages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stages
+         * @description Which version was in which stage, by whom and why, oldest first.
+         */
+        get: operations["stages_api_v1_policies__policy_id__stages_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/patch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Patch
+         * @description What to commit to a repository to have a version as custom resources: by default the newest.
+         */
+        get: operations["patch_api_v1_policies__policy_id__patch_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}/shadow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shadow
+         * @description Let it decide beside the one that decides, on the same observations, and touch nothing. Also ends a canary.
+         */
+        post: operations["shadow_api_v1_policies__policy_id__versions__number__shadow_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}/canary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Canary
+         * @description Let it decide for some variants or some namespaces, for a time. It ends by itself, or when it does worse.
+         */
+        post: operations["canary_api_v1_policies__policy_id__versions__number__canary_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote
+         * @description Let it decide. The version that did is superseded, and is what a roll-back returns to.
+         */
+        post: operations["promote_api_v1_policies__policy_id__versions__number__promote_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back
+         * @description Take a Canary or the Live version back; the version before it is Live again. Needs no approval.
+         */
+        post: operations["roll_back_api_v1_policies__policy_id__versions__number__rollback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Archive
+         * @description Put a version away. Of the Live one: nothing of the policy decides any more, replicas stay as they are.
+         */
+        post: operations["archive_api_v1_policies__policy_id__versions__number__archive_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Approvals
+         * @description Approvals of the policies that you may see, newest first.
+         */
+        get: operations["approvals_api_v1_approvals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals/{approval_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Approval
+         * @description One, with its ETag.
+         */
+        get: operations["approval_api_v1_approvals__approval_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Ask a second person to let a version decide, as a Canary or Live; who approves Live approves a Canary too.
+         */
+        post: operations["ask_api_v1_policies__policy_id__versions__number__approvals_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals/{approval_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve
+         * @description Approve what somebody else asked for. The version may then be promoted; that is asked for as ever.
+         */
+        post: operations["approve_api_v1_approvals__approval_id__approve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals/{approval_id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject
+         * @description Refuse what somebody else asked for, and say why.
+         */
+        post: operations["reject_api_v1_approvals__approval_id__reject_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}/regret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Regret
+         * @description The newest comparison of each target: both versions simulated on the recorded load, beside what was recorded and
+         *     how far the simulation is from it. Made by workers every half window while a version is in Shadow, a Canary or
+         *     freshly Live; empty before the first.
+         */
+        get: operations["regret_api_v1_policies__policy_id__versions__number__regret_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}/versions/{number}/shadow-ticks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shadow Ticks
+         * @description What it would have decided on the observations of the version that did, newest first.
+         */
+        get: operations["shadow_ticks_api_v1_policies__policy_id__versions__number__shadow_ticks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ticks/{tick_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Tick
+         * @description One decision: its inputs, forecast, capacity and plan, the alternatives with their cost, each rule's ruling, what
+         *     would have changed the answer, what was done, and what came of it.
+         */
+        get: operations["explain_tick_api_v1_ticks__tick_id__explain_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets/{namespace}/{name}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Target
+         * @description The same of a target's decision at or before a time.
+         */
+        get: operations["explain_target_api_v1_targets__namespace___name__explain_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets/{namespace}/{name}/why-not": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why Not
+         * @description Why the last scale-down (or up) that was proposed was not done. 404: none was left undone of late.
+         */
+        get: operations["why_not_api_v1_targets__namespace___name__why_not_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Jobs
+         * @description Jobs of the namespaces that you may see, newest first, without their results.
+         */
+        get: operations["jobs_api_v1_jobs_get"];
+        put?: never;
+        /**
+         * Create Job
+         * @description Ask for a replay or a what-if. A worker takes it up; follow its progress at the answer's Location.
+         */
+        post: operations["create_job_api_v1_jobs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Job
+         * @description One job: its progress, or its result. The permalink of a replay.
+         */
+        get: operations["job_api_v1_jobs__job_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel Job
+         * @description End a job: a queued one now, a running one within a second or two. It stays in the list.
+         */
+        delete: operations["cancel_job_api_v1_jobs__job_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reports
+         * @description Attainment, goodput, GPU-hours, dollars and savings of the targets that you may see; the last 30 days without a
+         *     range.
+         */
+        get: operations["reports_api_v1_reports_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channels
+         * @description Every channel, by name.
+         */
+        get: operations["channels_api_v1_notification_channels_get"];
+        put?: never;
+        /**
+         * Create Channel
+         * @description A new channel.
+         */
+        post: operations["create_channel_api_v1_notification_channels_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channel
+         * @description One channel, with its ETag.
+         */
+        get: operations["channel_api_v1_notification_channels__channel_id__get"];
+        /**
+         * Change Channel
+         * @description Make a channel another one. Its URL is given whole: the masked one is not taken back.
+         */
+        put: operations["change_channel_api_v1_notification_channels__channel_id__put"];
+        post?: never;
+        /**
+         * Delete Channel
+         * @description Take a channel away, with the messages that it was owed. Answers with what it was.
+         */
+        delete: operations["delete_channel_api_v1_notification_channels__channel_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-channels/{channel_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliveries
+         * @description A channel's newest messages: which were sent, and why others were not.
+         */
+        get: operations["deliveries_api_v1_notification_channels__channel_id__deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Channel
+         * @description Send a test message; whether it arrived is seen among the channel's deliveries.
+         */
+        post: operations["test_channel_api_v1_notification_channels__channel_id__test_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -547,6 +1490,62 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AcceleratorOut
+         * @description One GPU: the datasheet's numbers, and what an hour of it costs by whose word. Money is decimal text.
+         */
+        AcceleratorOut: {
+            /** Name */
+            name: string;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Bandwidth Bytes Per S */
+            bandwidth_bytes_per_s: number;
+            /** Bf16 Flops Per S */
+            bf16_flops_per_s: number;
+            /** Link Bytes Per S */
+            link_bytes_per_s: number;
+            /** Peer Bytes Per S */
+            peer_bytes_per_s: number | null;
+            /** Usd Per Hour */
+            usd_per_hour: string;
+            usd_per_hour_source: components["schemas"]["PriceSource"];
+            /** Spot Usd Per Hour */
+            spot_usd_per_hour: string;
+            spot_usd_per_hour_source: components["schemas"]["PriceSource"];
+            /** Catalog Usd Per Hour */
+            catalog_usd_per_hour: string;
+            /** Catalog Spot Usd Per Hour */
+            catalog_spot_usd_per_hour: string;
+            override: components["schemas"]["PriceOut"] | null;
+            /** Etag */
+            etag: string;
+        };
+        /**
+         * AcceleratorPriceIn
+         * @description What an hour of one GPU costs. An amount that is left out stays the catalog's.
+         * @example {
+         *       "reason": "new contract",
+         *       "ttl_s": 86400,
+         *       "usd_per_hour": "2.49"
+         *     }
+         */
+        AcceleratorPriceIn: {
+            /** Usd Per Hour */
+            usd_per_hour?: (number | string) | null;
+            /** Spot Usd Per Hour */
+            spot_usd_per_hour?: (number | string) | null;
+            /**
+             * Ttl S
+             * @description seconds until it ends; absent: until taken back
+             */
+            ttl_s?: number | null;
+            /**
+             * Reason
+             * @description why, for whoever reads it
+             */
+            reason: string;
+        };
+        /**
          * AccessRole
          * @description Viewer reads. Operator pins, freezes, replays, writes policies. Admin also says who may, and what things cost.
          * @enum {string}
@@ -590,6 +1589,57 @@ export interface components {
             usd_per_hour: number;
             /** Note */
             note: string;
+        };
+        /**
+         * ApprovalIn
+         * @description What is asked of a second person.
+         * @example {
+         *       "reason": "less cost at the same attainment",
+         *       "stage": "Live"
+         *     }
+         */
+        ApprovalIn: {
+            /**
+             * Stage
+             * @default Live
+             */
+            stage: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ApprovalOut
+         * @description What was asked for, by whom, and what the second person said. `decision` None: nobody said anything yet.
+         */
+        ApprovalOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Policy Id
+             * Format: uuid
+             */
+            policy_id: string;
+            /** Number */
+            number: number;
+            stage: components["schemas"]["Stage"];
+            /** Requested By */
+            requested_by: string;
+            /** Requested At S */
+            requested_at_s: number;
+            /** Reason */
+            reason: string;
+            decision: components["schemas"]["Ruled"] | null;
+            /** Decided By */
+            decided_by: string | null;
+            /** Decided At S */
+            decided_at_s: number | null;
+            /** Decision Reason */
+            decision_reason: string | null;
+            /** Etag */
+            etag: string;
         };
         /**
          * AuditPage
@@ -638,6 +1688,12 @@ export interface components {
             /** Code */
             code: string;
         };
+        /**
+         * By
+         * @description What a row is of.
+         * @enum {string}
+         */
+        By: "target" | "namespace" | "variant" | "day";
         /**
          * Calibration
          * @description Observed over predicted step time of one variant, smoothed; 1 is the prior. `weight` is seconds of evidence.
@@ -690,6 +1746,65 @@ export interface components {
             misses_weight: number;
         };
         /**
+         * Canary
+         * @description Where a version decides for a time. Exactly one of `variants` and `namespaces` is not empty. Unix seconds.
+         */
+        Canary: {
+            /** Until S */
+            until_s: number;
+            /**
+             * Variants
+             * @default []
+             */
+            variants: string[];
+            /**
+             * Namespaces
+             * @default []
+             */
+            namespaces: string[];
+        };
+        /**
+         * CanaryIn
+         * @description Where it decides, and for how long.
+         * @example {
+         *       "guard": {
+         *         "over_s": 900
+         *       },
+         *       "reason": "one pool first",
+         *       "ttl_s": 3600,
+         *       "variants": [
+         *         "h100"
+         *       ]
+         *     }
+         */
+        CanaryIn: {
+            /** Reason */
+            reason: string;
+            /**
+             * @default {
+             *       "attainment": 0.01,
+             *       "cost": 0.15,
+             *       "over_s": 1800
+             *     }
+             */
+            guard: components["schemas"]["GuardIn"];
+            /**
+             * Variants
+             * @default []
+             */
+            variants: string[];
+            /**
+             * Namespaces
+             * @default []
+             */
+            namespaces: string[];
+            /**
+             * Ttl S
+             * @description seconds until it ends by itself
+             */
+            ttl_s: number;
+        };
+        /**
          * Capacity
          * @description Requests/s that one replica of a variant sustains within the SLO at this mix of requests, and what limits it.
          */
@@ -715,8 +1830,118 @@ export interface components {
          */
         CapacityType: "OnDemand" | "Spot";
         /**
+         * Change
+         * @description One small change. `subject` is the rule, accelerator or variant that it is about; seconds, a level, requests/s,
+         *     GPUs or $/h before and after (None: a rule that is lifted has no number).
+         */
+        Change: {
+            kind: components["schemas"]["ChangeKind"];
+            /** Subject */
+            subject: string;
+            /** Before */
+            before: number | null;
+            /** After */
+            after: number | null;
+        };
+        /**
+         * ChangeKind
+         * @description What is changed.
+         * @enum {string}
+         */
+        ChangeKind: "TtftSlo" | "TpotSlo" | "Quantile" | "Load" | "Rule" | "Gpus" | "Price";
+        /**
+         * ChangedPath
+         * @description One field that differs.
+         */
+        ChangedPath: {
+            /** Path */
+            path: string;
+            /** Before */
+            before: unknown;
+            /** After */
+            after: unknown;
+        };
+        /**
+         * ChannelIn
+         * @description Whom to tell what.
+         * @example {
+         *       "events": [
+         *         "StockOut",
+         *         "Rollback"
+         *       ],
+         *       "name": "on-call",
+         *       "url": "slack://TokenA/TokenB/TokenC/#gpu"
+         *     }
+         */
+        ChannelIn: {
+            /** Name */
+            name: string;
+            /**
+             * Url
+             * @description slack://, mailto(s)://, http(s):// or json(s):// for a webhook, discord://, pagerduty://, opsgenie://; as the library apprise writes them
+             */
+            url: string;
+            /** Events */
+            events: components["schemas"]["NotificationEvent"][];
+            /**
+             * Namespaces
+             * @description every one without
+             */
+            namespaces?: string[] | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+        };
+        /**
+         * ChannelOut
+         * @description A channel; of its URL the service alone, and the host where that is one's own.
+         */
+        ChannelOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Events */
+            events: components["schemas"]["NotificationEvent"][];
+            /** Namespaces */
+            namespaces: string[] | null;
+            /** Enabled */
+            enabled: boolean;
+            /** Created At S */
+            created_at_s: number;
+            /** Created By */
+            created_by: string;
+            /** Etag */
+            etag: string;
+        };
+        /**
+         * ChosenPlan
+         * @description What the plan wanted, before the rules. Dollars per hour.
+         */
+        ChosenPlan: {
+            /** Replicas */
+            replicas: {
+                [key: string]: number;
+            };
+            /** Usd Per Hour */
+            usd_per_hour: number;
+            /** Feasible */
+            feasible: boolean;
+            /** Binding */
+            binding: string;
+        };
+        /**
          * ColdStart
          * @description Seconds from a replica's creation to Ready, as measured. `samples` 0: `p90_s` is the prior.
+         *
+         *     `stages` are the medians of its parts, as far as the cluster told them.
          */
         ColdStart: {
             /** P50 S */
@@ -725,6 +1950,40 @@ export interface components {
             p90_s: number;
             /** Samples */
             samples: number;
+            stages?: components["schemas"]["ColdStartStages"] | null;
+        };
+        /**
+         * ColdStartStages
+         * @description Parts of one replica's cold start, seconds; None: not over yet, or not said.
+         */
+        ColdStartStages: {
+            /** Scheduled S */
+            scheduled_s?: number | null;
+            /** Pulled S */
+            pulled_s?: number | null;
+            /** Loaded S */
+            loaded_s?: number | null;
+        };
+        /**
+         * Comparison
+         * @description The answer of a replay. `runs` are the asked policy and the live one, both simulated on the same requests;
+         *     `savings_usd` is what the live policy costs less than the asked one there.
+         */
+        Comparison: {
+            /** Target */
+            target: string;
+            /** Since S */
+            since_s: number;
+            /** Until S */
+            until_s: number;
+            recorded: components["schemas"]["Run"];
+            /** Runs */
+            runs: components["schemas"]["Run"][];
+            error: components["schemas"]["SimulationError"];
+            /** Savings Usd */
+            savings_usd: string;
+            /** Notes */
+            notes: string[];
         };
         /**
          * Conflict
@@ -749,6 +2008,22 @@ export interface components {
          */
         ConflictKind: "HorizontalPodAutoscaler" | "ScaledObject" | "InferenceAutoscaler" | "FieldManager" | "GitOps";
         /**
+         * Counterfactual
+         * @description The decision under a change. `flips`: another verdict; else the same verdict over another fleet.
+         */
+        Counterfactual: {
+            change: components["schemas"]["Change"];
+            verdict: components["schemas"]["Verdict"];
+            /** Desired */
+            desired: {
+                [key: string]: number;
+            };
+            /** Flips */
+            flips: boolean;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * Decision
          * @description The answer for one target. `current` and `desired` are replicas by variant; `reason` is one sentence.
          */
@@ -768,6 +2043,28 @@ export interface components {
             trail: components["schemas"]["Ruling"][];
             /** Reason */
             reason: string;
+        };
+        /**
+         * Delivery
+         * @description One message to one channel. `sent_at_s` is real, `at_s` on the controller's clock.
+         */
+        Delivery: {
+            /** Id */
+            id: number;
+            /** Event */
+            event: string;
+            /** Subject */
+            subject: string;
+            /** Message */
+            message: string;
+            /** At S */
+            at_s: number;
+            /** Attempts */
+            attempts: number;
+            /** Sent At S */
+            sent_at_s: number | null;
+            /** Error */
+            error: string | null;
         };
         /**
          * Demand
@@ -819,6 +2116,179 @@ export interface components {
             probability: number;
         };
         /**
+         * DiffOut
+         * @description Two versions side by side: a unified diff of their YAML, and every path that differs.
+         */
+        DiffOut: {
+            /** Before */
+            before: number;
+            /** After */
+            after: number;
+            /** Unified */
+            unified: string;
+            /** Changes */
+            changes: components["schemas"]["ChangedPath"][];
+        };
+        /**
+         * Difference
+         * @description The changed run less the unchanged one.
+         */
+        Difference: {
+            /** Attainment */
+            attainment: number | null;
+            /** Gpu Hours */
+            gpu_hours: number;
+            /** Cost Usd */
+            cost_usd: string;
+            /** Scale Events */
+            scale_events: number;
+        };
+        /**
+         * DirectivesOut
+         * @description All that people say of a target now: in the API and in its custom resource.
+         */
+        DirectivesOut: {
+            /** Target */
+            target: string;
+            /** Now S */
+            now_s: number;
+            /** Overrides */
+            overrides: components["schemas"]["OverrideInForce"][];
+            /** Freezes */
+            freezes: components["schemas"]["FreezeInForce"][];
+            /** Variants */
+            variants: components["schemas"]["VariantOut"][];
+        };
+        /**
+         * DryRunIn
+         * @description What is to be looked at without being kept.
+         * @example {
+         *       "name": "chat",
+         *       "namespaces": [
+         *         "default"
+         *       ],
+         *       "spec": {
+         *         "model": "llama-3.1-8b",
+         *         "slo": {
+         *           "preset": "Chat"
+         *         },
+         *         "variants": [
+         *           {
+         *             "accelerator": "H100",
+         *             "maxReplicas": 8,
+         *             "minReplicas": 1,
+         *             "name": "h100",
+         *             "scaleTargetRef": {
+         *               "apiVersion": "apps/v1",
+         *               "kind": "Deployment",
+         *               "name": "chat-h100"
+         *             }
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        DryRunIn: {
+            /** Name */
+            name: string;
+            /** Namespaces */
+            namespaces: string[];
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * DryRunOut
+         * @description Whether a policy would be taken. `targets` are those that it would make.
+         */
+        DryRunOut: {
+            /** Valid */
+            valid: boolean;
+            /** Field */
+            field?: string | null;
+            /** Message */
+            message?: string | null;
+            /**
+             * Targets
+             * @default []
+             */
+            targets: string[];
+            /**
+             * Named By Resources
+             * @default []
+             */
+            named_by_resources: string[];
+        };
+        /**
+         * ExplainedInputs
+         * @description What the decider was told. `overrides` are those that held then.
+         */
+        ExplainedInputs: {
+            observation: components["schemas"]["Observation"];
+            /** Cold Starts */
+            cold_starts: {
+                [key: string]: components["schemas"]["ColdStart"];
+            };
+            inventory: components["schemas"]["Inventory"];
+            surroundings: components["schemas"]["Surroundings"];
+            slo: components["schemas"]["Slo"];
+            mode: components["schemas"]["Mode"];
+            /** Overrides */
+            overrides: components["schemas"]["Override"][];
+            /** Spool Writable */
+            spool_writable: boolean;
+        };
+        /**
+         * Explanation
+         * @description One decision whole.
+         */
+        Explanation: {
+            /** Tick Id */
+            tick_id: string;
+            /** Group Tick Id */
+            group_tick_id: string;
+            /** Target */
+            target: string;
+            /** At S */
+            at_s: number;
+            verdict: components["schemas"]["Verdict"];
+            /** Reason */
+            reason: string;
+            /** Sentences */
+            sentences: string[];
+            inputs: components["schemas"]["ExplainedInputs"];
+            forecast: components["schemas"]["Forecast"] | null;
+            demand: components["schemas"]["Demand"] | null;
+            /** Capacities */
+            capacities: components["schemas"]["Capacity"][];
+            plan: components["schemas"]["ChosenPlan"];
+            /** Rejected */
+            rejected: components["schemas"]["Rejected"][];
+            /** Rules */
+            rules: components["schemas"]["Ruling"][];
+            /** Current */
+            current: {
+                [key: string]: number;
+            };
+            /** Desired */
+            desired: {
+                [key: string]: number;
+            };
+            validation: components["schemas"]["Validation"] | null;
+            /** Actuations */
+            actuations: components["schemas"]["Actuation"][];
+            /** Would Change */
+            would_change: components["schemas"]["Counterfactual"][];
+            /** Planner Version */
+            planner_version: string;
+            /** Decided Again By */
+            decided_again_by: string;
+            /** Reproduced */
+            reproduced: boolean;
+            outcome: components["schemas"]["Outcome"];
+        };
+        /**
          * Fault
          * @description One named fault of one replica's page. `metric` is empty where the whole page is at fault.
          */
@@ -838,11 +2308,65 @@ export interface components {
             detail: string;
         };
         /**
+         * FaultCount
+         * @description What is wrong with metrics pages at the newest tick, by kind.
+         */
+        FaultCount: {
+            kind: components["schemas"]["FaultKind"];
+            /** Count */
+            count: number;
+            /** Example */
+            example: string;
+        };
+        /**
          * FaultKind
          * @description What can be wrong with a metrics page. Each is named; none is turned into a zero.
          * @enum {string}
          */
         FaultKind: "Unreachable" | "Timeout" | "TooLarge" | "BadStatus" | "NotMetrics" | "Missing" | "Renamed" | "NotFinite" | "Negative" | "Stale" | "Reset" | "Duplicate" | "NotAuthorised" | "Secret" | "Untrusted" | "Refused";
+        /**
+         * FitOut
+         * @description One accelerator at one tensor-parallel width. What cannot be said is null; `why` says what stands against it.
+         *
+         *     `ttft_s` is that of an idle replica, `tpot_s` the mean at `goodput_rps`, which is what one replica carries within
+         *     the SLO. `sequences` fit into the cache at full length, or are the engine's limit.
+         */
+        FitOut: {
+            /** Accelerator */
+            accelerator: string;
+            /** Gpus */
+            gpus: number;
+            /** Fits */
+            fits: boolean;
+            /** Why */
+            why: string | null;
+            /** Caution */
+            caution: string | null;
+            /** Weight Bytes */
+            weight_bytes: number;
+            /** Kv Bytes Per Token */
+            kv_bytes_per_token: number;
+            /** Kv Tokens */
+            kv_tokens: number | null;
+            /** Sequences */
+            sequences: number | null;
+            /** Ttft S */
+            ttft_s: number | null;
+            /** Tpot S */
+            tpot_s: number | null;
+            /** Goodput Rps */
+            goodput_rps: number | null;
+            /** Bound */
+            bound: string | null;
+            /** Usd Per Hour */
+            usd_per_hour: string;
+            /** Usd Per Million Output Tokens */
+            usd_per_million_output_tokens: string | null;
+            /** Usd Per Million Tokens */
+            usd_per_million_tokens: string | null;
+            /** Cheapest */
+            cheapest: boolean;
+        };
         /**
          * Fleet
          * @description The fleet page.
@@ -892,6 +2416,160 @@ export interface components {
             output_tokens_per_s: components["schemas"]["QuantileForecast"];
             /** Fitted At S */
             fitted_at_s?: number | null;
+        };
+        /**
+         * ForecastOutcome
+         * @description A forecast's peak against the one that came. Requests/s; `quantiles` by level.
+         */
+        ForecastOutcome: {
+            /** Expected Peak Rps */
+            expected_peak_rps: {
+                [key: string]: number;
+            };
+            /** Realised Peak Rps */
+            realised_peak_rps: number | null;
+            /** Realised Quantile */
+            realised_quantile: number | null;
+            /** Held */
+            held: boolean | null;
+        };
+        /**
+         * Freeze
+         * @description From `starts_at_s` until `ends_at_s` (unix seconds, the end not included) the target is not changed.
+         */
+        Freeze: {
+            direction: components["schemas"]["FreezeDirection"];
+            /** Starts At S */
+            starts_at_s: number;
+            /** Ends At S */
+            ends_at_s: number;
+            /** Actor */
+            actor: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Id
+             * @default
+             */
+            id: string;
+        };
+        /**
+         * FreezeDirection
+         * @description What may not happen while it holds. Both: no change. Down: nothing goes down.
+         * @enum {string}
+         */
+        FreezeDirection: "Both" | "Down";
+        /**
+         * FreezeIn
+         * @description What is frozen, and when. Without a target the whole namespace; without a namespace everything.
+         * @example {
+         *       "direction": "Down",
+         *       "namespace": "default",
+         *       "reason": "launch",
+         *       "target": "chat",
+         *       "ttl_s": 7200
+         *     }
+         * @example {
+         *       "direction": "Both",
+         *       "reason": "database move",
+         *       "starts_at_s": 1767600000,
+         *       "ttl_s": 3600
+         *     }
+         */
+        FreezeIn: {
+            /** Namespace */
+            namespace?: string | null;
+            /** Target */
+            target?: string | null;
+            /** @default Both */
+            direction: components["schemas"]["FreezeDirection"];
+            /**
+             * Starts At S
+             * @description unix seconds; absent: now
+             */
+            starts_at_s?: number | null;
+            /**
+             * Ttl S
+             * @description seconds from its start to its end
+             */
+            ttl_s: number;
+            /**
+             * Reason
+             * @description why, for whoever reads it
+             */
+            reason: string;
+        };
+        /**
+         * FreezeInForce
+         * @description A freeze that concerns the target. `begun` False: it is still to begin.
+         */
+        FreezeInForce: {
+            /** Id */
+            id: string;
+            /** Namespace */
+            namespace: string | null;
+            /** Target */
+            target: string | null;
+            direction: components["schemas"]["FreezeDirection"];
+            /** Actor */
+            actor: string;
+            /** Reason */
+            reason: string;
+            /** Starts At S */
+            starts_at_s: number;
+            /** Ends At S */
+            ends_at_s: number;
+            /** Begun */
+            begun: boolean;
+            /** Words */
+            words: string;
+        };
+        /**
+         * FreezeOut
+         * @description A freeze and its life.
+         */
+        FreezeOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Namespace */
+            namespace: string | null;
+            /** Target */
+            target: string | null;
+            direction: components["schemas"]["FreezeDirection"];
+            /** Actor */
+            actor: string;
+            /** Reason */
+            reason: string;
+            /** Created At S */
+            created_at_s: number;
+            /** Starts At S */
+            starts_at_s: number;
+            /** Ends At S */
+            ends_at_s: number;
+            /** Ended At S */
+            ended_at_s: number | null;
+            /** Ended By */
+            ended_by: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "Planned" | "Active" | "Over" | "Ended";
+            /** Etag */
+            etag: string;
+        };
+        /**
+         * FreezePage
+         * @description Newest first.
+         */
+        FreezePage: {
+            /** Items */
+            items: components["schemas"]["FreezeOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * GrantIn
@@ -950,6 +2628,52 @@ export interface components {
             created_by: string;
         };
         /**
+         * Guard
+         * @description When a version is taken back by itself: it did worse than the one before by more than these, over `over_s`.
+         *
+         *     `attainment` is a difference of shares, `cost` a share of the other's dollars.
+         */
+        Guard: {
+            /**
+             * Attainment
+             * @default 0.01
+             */
+            attainment: number;
+            /**
+             * Cost
+             * @default 0.15
+             */
+            cost: number;
+            /**
+             * Over S
+             * @default 1800
+             */
+            over_s: number;
+        };
+        /**
+         * GuardIn
+         * @description When it is taken back by itself: worse than the version before by more than these, over `over_s` seconds.
+         */
+        GuardIn: {
+            /**
+             * Attainment
+             * @description difference of the shares that met the SLO
+             * @default 0.01
+             */
+            attainment: number;
+            /**
+             * Cost
+             * @description share of the other's dollars
+             * @default 0.15
+             */
+            cost: number;
+            /**
+             * Over S
+             * @default 1800
+             */
+            over_s: number;
+        };
+        /**
          * Headroom
          * @description Warm replicas beyond what the plan needs, in each role: the larger of a number and a share of the plan.
          */
@@ -991,6 +2715,101 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /**
+         * JobKind
+         * @description Replay: a recorded window under a policy. WhatIf: recorded decisions under a change.
+         * @enum {string}
+         */
+        JobKind: "Replay" | "WhatIf";
+        /**
+         * JobOut
+         * @description A job; `replay` or `what_if` is its result, once it succeeded.
+         */
+        JobOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            kind: components["schemas"]["JobKind"];
+            /** Namespace */
+            namespace: string | null;
+            status: components["schemas"]["JobStatus"];
+            /** Progress */
+            progress: number;
+            /** Cancel Requested */
+            cancel_requested: boolean;
+            /** Request */
+            request: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /** Created At S */
+            created_at_s: number;
+            /** Started At S */
+            started_at_s: number | null;
+            /** Finished At S */
+            finished_at_s: number | null;
+            /** Error */
+            error: string | null;
+            /** Etag */
+            etag: string;
+            replay?: components["schemas"]["Comparison"] | null;
+            what_if?: components["schemas"]["WhatIfResult"] | null;
+        };
+        /**
+         * JobPage
+         * @description Newest first.
+         */
+        JobPage: {
+            /** Items */
+            items: components["schemas"]["JobSummary"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * JobStatus
+         * @description Queued and Running are under way; the others are final.
+         * @enum {string}
+         */
+        JobStatus: "Queued" | "Running" | "Succeeded" | "Failed" | "Cancelled";
+        /**
+         * JobSummary
+         * @description A job without its result. `created_at_s` is on the controller's clock; when it started and finished are real.
+         */
+        JobSummary: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            kind: components["schemas"]["JobKind"];
+            /** Namespace */
+            namespace: string | null;
+            status: components["schemas"]["JobStatus"];
+            /** Progress */
+            progress: number;
+            /** Cancel Requested */
+            cancel_requested: boolean;
+            /** Request */
+            request: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /** Created At S */
+            created_at_s: number;
+            /** Started At S */
+            started_at_s: number | null;
+            /** Finished At S */
+            finished_at_s: number | null;
+            /** Error */
+            error: string | null;
+            /** Etag */
+            etag: string;
+        };
+        JsonValue: unknown;
         /**
          * LatencySummary
          * @description One latency over the window, from histogram differences. `within_slo` is the share at or below the SLO.
@@ -1144,6 +2963,7 @@ export interface components {
             tls?: components["schemas"]["Tls"] | null;
             bearer?: components["schemas"]["SecretKey"] | null;
             prometheus?: components["schemas"]["PrometheusSource"] | null;
+            pool?: components["schemas"]["PoolSource"] | null;
         };
         /**
          * Mode
@@ -1151,6 +2971,32 @@ export interface components {
          * @enum {string}
          */
         Mode: "Off" | "Shadow" | "Live";
+        /**
+         * ModelOut
+         * @description A decoder-only transformer, from its config.json.
+         */
+        ModelOut: {
+            /** Name */
+            name: string;
+            /** Parameters */
+            parameters: number;
+            /** Layers */
+            layers: number;
+            /** Hidden Size */
+            hidden_size: number;
+            /** Attention Heads */
+            attention_heads: number;
+            /** Kv Heads */
+            kv_heads: number;
+            /** Head Dim */
+            head_dim: number;
+            /** Max Context Tokens */
+            max_context_tokens: number;
+            /** Weight Bytes */
+            weight_bytes: number;
+            /** Kv Bytes Per Token */
+            kv_bytes_per_token: number;
+        };
         /**
          * NewToken
          * @description A new token; its secret is shown here and never again.
@@ -1183,6 +3029,12 @@ export interface components {
             secret: string;
         };
         /**
+         * NotificationEvent
+         * @description What people may want to be told of.
+         * @enum {string}
+         */
+        NotificationEvent: "Conflict" | "StockOut" | "MetricFault" | "Rollback" | "Budget";
+        /**
          * Observation
          * @description A target at one moment, over the last `window_s` seconds. `load` None: nothing can be said about the load.
          *
@@ -1213,6 +3065,12 @@ export interface components {
             faults: components["schemas"]["Fault"][];
         };
         /**
+         * Origin
+         * @description Where a person said it: in the custom resource, or through the API.
+         * @enum {string}
+         */
+        Origin: "Resource" | "Api";
+        /**
          * Outage
          * @description No more of a variant is asked for until `until_s` (unix seconds), and then one replica, as a try.
          *
@@ -1240,10 +3098,30 @@ export interface components {
          */
         OutageKind: "StockOut" | "Failed";
         /**
+         * Outcome
+         * @description What later ticks say of a decision, from its time to `until_s`. `complete` False: the horizon is not over yet, or
+         *     its last ticks are missing.
+         */
+        Outcome: {
+            /** Until S */
+            until_s: number;
+            /** Ticks */
+            ticks: number;
+            /** Complete */
+            complete: boolean;
+            forecast: components["schemas"]["ForecastOutcome"] | null;
+            /** Attainment */
+            attainment: number | null;
+            /** Slo Met */
+            slo_met: boolean | null;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * Override
          * @description A person's word over the planner's, until `expires_at_s` (unix seconds; None: until it is taken back).
          *
-         *     `variant` None means every variant. `replicas` is None only for Pause.
+         *     `variant` None means every variant. `replicas` is None only for Pause. `id` and `created_at_s` are those of the API.
          */
         Override: {
             kind: components["schemas"]["OverrideKind"];
@@ -1257,6 +3135,34 @@ export interface components {
             actor: string;
             /** Reason */
             reason: string;
+            /** @default Resource */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Id
+             * @default
+             */
+            id: string;
+            /** Created At S */
+            created_at_s?: number | null;
+        };
+        /**
+         * OverrideChange
+         * @description What becomes of an override that holds; what is left out stays as it is.
+         * @example {
+         *       "reason": "the load test needs an hour more",
+         *       "ttl_s": 3600
+         *     }
+         */
+        OverrideChange: {
+            /** Replicas */
+            replicas?: number | null;
+            /**
+             * Ttl S
+             * @description seconds from now until it ends
+             */
+            ttl_s?: number | null;
+            /** Reason */
+            reason?: string | null;
         };
         /**
          * OverrideIn
@@ -1280,8 +3186,37 @@ export interface components {
              * @description seconds from now until it ends by itself
              */
             ttl_s: number;
+            /**
+             * Reason
+             * @description why, for whoever reads it
+             */
+            reason: string;
+        };
+        /**
+         * OverrideInForce
+         * @description An override of the API (with an id) or of the custom resource.
+         *
+         *     `holds` names the variants that it holds of; of the others something else does.
+         */
+        OverrideInForce: {
+            /** Id */
+            id: string | null;
+            origin: components["schemas"]["Origin"];
+            kind: components["schemas"]["OverrideKind"];
+            /** Replicas */
+            replicas: number | null;
+            /** Variant */
+            variant: string | null;
+            /** Actor */
+            actor: string;
             /** Reason */
             reason: string;
+            /** Expires At S */
+            expires_at_s: number | null;
+            /** Holds */
+            holds: string[];
+            /** Words */
+            words: string;
         };
         /**
          * OverrideKind
@@ -1325,6 +3260,11 @@ export interface components {
              * @enum {string}
              */
             state: "Active" | "Expired" | "Ended";
+            /**
+             * Ticks
+             * @description where the decisions are in which it was heard
+             */
+            ticks: string;
             /** Etag */
             etag: string;
         };
@@ -1337,6 +3277,26 @@ export interface components {
             items: components["schemas"]["OverrideOut"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * PatchOut
+         * @description What to commit where a custom resource names the target.
+         */
+        PatchOut: {
+            /** Target */
+            target: string;
+            /** Yaml */
+            yaml: string;
+            /** Json Patch */
+            json_patch: {
+                [key: string]: unknown;
+            }[];
+            /** Merge Patch */
+            merge_patch: {
+                [key: string]: unknown;
+            };
+            /** Command */
+            command: string;
         };
         /**
          * Plan
@@ -1454,6 +3414,11 @@ export interface components {
              */
             overrides: components["schemas"]["Override"][];
             /**
+             * Freezes
+             * @default []
+             */
+            freezes: components["schemas"]["Freeze"][];
+            /**
              * Priority
              * @default 0
              */
@@ -1501,11 +3466,105 @@ export interface components {
             takeover: boolean;
         };
         /**
+         * PolicyOut
+         * @description A policy. `named_by_resources`: those of its targets that a custom resource names, which decides there.
+         */
+        PolicyOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "Api" | "CustomResource";
+            /** Read Only */
+            read_only: boolean;
+            /** Name */
+            name: string;
+            /** Namespaces */
+            namespaces: string[];
+            /** Created At S */
+            created_at_s: number;
+            /** Created By */
+            created_by: string;
+            /** Archived At S */
+            archived_at_s: number | null;
+            /** Live */
+            live: number | null;
+            /** Canary */
+            canary: number | null;
+            /** Shadows */
+            shadows: number[];
+            /** Versions */
+            versions: components["schemas"]["VersionSummary"][];
+            /** Named By Resources */
+            named_by_resources: string[];
+            /** Etag */
+            etag: string;
+        };
+        /**
+         * PolicyPage
+         * @description Newest first.
+         */
+        PolicyPage: {
+            /** Items */
+            items: components["schemas"]["PolicyOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * PoolSource
+         * @description The router in front of the replicas (an endpoint picker, a frontend): its Pods in the target's namespace, and
+         *     where their metrics page is. Its queue is the only sign of load while there is no replica.
+         */
+        PoolSource: {
+            /** Pod Selector */
+            pod_selector: string;
+            /**
+             * Port
+             * @default 9090
+             */
+            port: number;
+            /**
+             * Path
+             * @default /metrics
+             */
+            path: string;
+            bearer?: components["schemas"]["SecretKey"] | null;
+        };
+        /**
          * Preference
          * @description Whether a variant is taken before others of the same price, or after them.
          * @enum {string}
          */
         Preference: "Prefer" | "Neutral" | "Avoid";
+        /**
+         * PriceOut
+         * @description A price that somebody said, and how long it holds. Of a variant `usd_per_hour` is that of a whole replica.
+         */
+        PriceOut: {
+            /** Usd Per Hour */
+            usd_per_hour: string | null;
+            /** Spot Usd Per Hour */
+            spot_usd_per_hour: string | null;
+            /** Actor */
+            actor: string;
+            /** Reason */
+            reason: string;
+            /** Created At S */
+            created_at_s: number;
+            /** Expires At S */
+            expires_at_s: number | null;
+        };
+        /**
+         * PriceSource
+         * @description Whose word a variant's price is: the catalog of accelerators, the custom resource, or a person for a time.
+         * @enum {string}
+         */
+        PriceSource: "Catalog" | "Resource" | "Override";
         /**
          * PrincipalKind
          * @description User: a person with a session or an identity provider's token. Token: a machine. System: Tidegate itself.
@@ -1550,6 +3609,29 @@ export interface components {
             pod_label: string;
         };
         /**
+         * PromoteIn
+         * @description Why, and when to take it back.
+         * @example {
+         *       "guard": {
+         *         "attainment": 0.01,
+         *         "cost": 0.1
+         *       },
+         *       "reason": "a week in shadow without regret"
+         *     }
+         */
+        PromoteIn: {
+            /** Reason */
+            reason: string;
+            /**
+             * @default {
+             *       "attainment": 0.01,
+             *       "cost": 0.15,
+             *       "over_s": 1800
+             *     }
+             */
+            guard: components["schemas"]["GuardIn"];
+        };
+        /**
          * QuantileForecast
          * @description Quantiles of one quantity over the window `[made_at_s, made_at_s + step_s * len(values)]`.
          *
@@ -1584,6 +3666,175 @@ export interface components {
             };
         };
         /**
+         * Regret
+         * @description A version against another over a window of one target. `decided`: whether it is the version that decided at the
+         *     window's end, so that `recorded` is its own; else `recorded` is the other's.
+         *
+         *     `attainment` and `usd` are the version's simulation less the other's; `error` is the deciding one's simulation less
+         *     the record. `before` is what was recorded in the same length of time before the window.
+         */
+        Regret: {
+            /** Target */
+            target: string;
+            /** Since S */
+            since_s: number;
+            /** Until S */
+            until_s: number;
+            /** Decided */
+            decided: boolean;
+            recorded: components["schemas"]["Side"];
+            candidate: components["schemas"]["Side"];
+            other: components["schemas"]["Side"];
+            error: components["schemas"]["SimulationError"];
+            /** Attainment */
+            attainment: number | null;
+            /** Usd */
+            usd: string;
+            before: components["schemas"]["Side"] | null;
+            /** Notes */
+            notes: string[];
+        };
+        /**
+         * RegretOut
+         * @description One target. `against` is the other version's number; None: a custom resource's policy. `regret` None: see
+         *     `error`.
+         */
+        RegretOut: {
+            /** Target */
+            target: string;
+            /** Since S */
+            since_s: number;
+            /** Until S */
+            until_s: number;
+            /** Made At S */
+            made_at_s: number;
+            /** Against */
+            against: number | null;
+            regret: components["schemas"]["Regret"] | null;
+            /** Error */
+            error: string | null;
+        };
+        /**
+         * Rejected
+         * @description A fleet that was not chosen, and what it would have cost more (or less) than the plan, dollars per hour.
+         */
+        Rejected: {
+            alternative: components["schemas"]["Alternative"];
+            /** Extra Usd Per Hour */
+            extra_usd_per_hour: number;
+        };
+        /**
+         * ReplayIn
+         * @description A recorded window, under another policy and under the live one.
+         * @example {
+         *       "kind": "Replay",
+         *       "policy": "hpa-queue",
+         *       "since": "2026-01-05T08:00:00Z",
+         *       "target": "default/chat",
+         *       "until": "2026-01-05T20:00:00Z"
+         *     }
+         */
+        ReplayIn: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "Replay";
+            /**
+             * Target
+             * @description namespace/name
+             */
+            target: string;
+            /**
+             * Since
+             * @description unix seconds or RFC 3339
+             * @example 2026-01-05T08:00:00Z
+             * @example 1767600000
+             */
+            since: number | string;
+            /**
+             * Until
+             * @description unix seconds or RFC 3339
+             * @example 2026-01-05T08:00:00Z
+             * @example 1767600000
+             */
+            until: number | string;
+            /**
+             * Policy
+             * @description `live`, `version` (with `version_id` or `spec`), `static:N`, or a peer: hpa-queue, hpa-concurrency, hpa-kv, kpa, wva-v1, wva-v2, dynamo-classic and others
+             * @default live
+             */
+            policy: string;
+            /**
+             * Version Id
+             * @description of a policy version
+             */
+            version_id?: string | null;
+            /**
+             * Spec
+             * @description as in the custom resource
+             */
+            spec?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Seed
+             * @default 1
+             */
+            seed: number;
+        };
+        /**
+         * Report
+         * @description Rows by key, and the sum over all of them.
+         */
+        Report: {
+            /** From S */
+            from_s: number;
+            /** To S */
+            to_s: number;
+            by: components["schemas"]["By"];
+            /** Rows */
+            rows: components["schemas"]["ReportRow"][];
+            total: components["schemas"]["ReportRow"];
+            /**
+             * Notes
+             * @default [
+             *       "Dollars, requests and attainment are of every decision; GPU-hours, tokens and the split by variant of one each quarter of an hour.",
+             *       "Each decision speaks for the time until the next, at most five minutes: while nobody looked, nothing is counted."
+             *     ]
+             */
+            notes: string[];
+        };
+        /**
+         * ReportRow
+         * @description One row; dollars are decimal text. `attainment` is the share of requests that met their SLO, `goodput_rps` those
+         *     per second. `savings_usd` is `baseline_usd` less the cost of the targets that have a baseline; None: none has.
+         */
+        ReportRow: {
+            /** Key */
+            key: string;
+            /** Requests */
+            requests: number;
+            /** Attainment */
+            attainment: number | null;
+            /** Goodput Rps */
+            goodput_rps: number | null;
+            /** Gpu Hours */
+            gpu_hours: number;
+            /** Tokens */
+            tokens: number;
+            /** Cost Usd */
+            cost_usd: string;
+            /** Usd Per Million Tokens */
+            usd_per_million_tokens: string | null;
+            /** Baseline Usd */
+            baseline_usd: string | null;
+            /** Savings Usd */
+            savings_usd: string | null;
+            /** Baseline */
+            baseline: string;
+        };
+        /**
          * Role
          * @description What a replica does of a request: the prompt, the answer, or both.
          * @enum {string}
@@ -1596,6 +3847,12 @@ export interface components {
          * @enum {string}
          */
         Routing: "Even" | "Weighted";
+        /**
+         * Ruled
+         * @description What the second person said.
+         * @enum {string}
+         */
+        Ruled: "Approved" | "Rejected";
         /**
          * Ruling
          * @description What one rule did to the proposal, and why, in words that an operator understands.
@@ -1621,6 +3878,31 @@ export interface components {
          * @enum {string}
          */
         RulingEffect: "pass" | "limit" | "hold" | "abstain";
+        /**
+         * Run
+         * @description One way through the window: what was recorded, or a policy's play. `requests` of a record is its rates' sum.
+         */
+        Run: {
+            /** Policy */
+            policy: string;
+            /** Simulated */
+            simulated: boolean;
+            /** Requests */
+            requests: number;
+            /** Attainment */
+            attainment: number | null;
+            /** Goodput Rps */
+            goodput_rps: number | null;
+            /** Gpu Hours */
+            gpu_hours: number;
+            /** Cost Usd */
+            cost_usd: string;
+            /** Scale Ups */
+            scale_ups: number;
+            /** Scale Downs */
+            scale_downs: number;
+            timeline: components["schemas"]["Timeline"];
+        };
         /**
          * ScaleEvent
          * @description A change that was decided; rate limits look back on these. `delta` is in replicas.
@@ -1721,6 +4003,123 @@ export interface components {
          */
         SelectPolicy: "Max" | "Min" | "Disabled";
         /**
+         * SettingIn
+         * @description A new value.
+         * @example {
+         *       "reason": "two pairs of eyes",
+         *       "value": true
+         *     }
+         * @example {
+         *       "reason": "the quarter's budget",
+         *       "value": {
+         *         "default": "120.50"
+         *       }
+         *     }
+         */
+        SettingIn: {
+            value: components["schemas"]["JsonValue"];
+            /**
+             * Reason
+             * @description why, for whoever reads it
+             */
+            reason: string;
+        };
+        /**
+         * SettingOut
+         * @description A setting, what it may be, and who left it so. `changed_at_s` None: nobody did, and it has its default.
+         */
+        SettingOut: {
+            /** Name */
+            name: string;
+            /** What */
+            what: string;
+            /** Type */
+            type: string;
+            /** Allowed */
+            allowed: string;
+            default: components["schemas"]["JsonValue"];
+            value: components["schemas"]["JsonValue"];
+            /** Changed At S */
+            changed_at_s: number | null;
+            /** Changed By */
+            changed_by: string | null;
+            /** Etag */
+            etag: string;
+        };
+        /**
+         * ShadowTickOut
+         * @description What the version would have decided beside the tick `tick_id`.
+         */
+        ShadowTickOut: {
+            /** Target */
+            target: string;
+            /** At S */
+            at_s: number;
+            /** Tick Id */
+            tick_id: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Reason */
+            reason: string;
+            /** Desired */
+            desired: {
+                [key: string]: number;
+            };
+            /** Usd Per Hour */
+            usd_per_hour: number;
+            /** Planned Requests Per S */
+            planned_requests_per_s: number | null;
+            /** Live Desired */
+            live_desired: {
+                [key: string]: number;
+            };
+            /** Feasible */
+            feasible: boolean;
+        };
+        /**
+         * ShadowTickPage
+         * @description Newest first.
+         */
+        ShadowTickPage: {
+            /** Items */
+            items: components["schemas"]["ShadowTickOut"][];
+            /** Next Cursor */
+            next_cursor: number | null;
+        };
+        /**
+         * Side
+         * @description One way through the window. `requests` of a record is its rates' sum.
+         */
+        Side: {
+            /** Requests */
+            requests: number;
+            /** Attainment */
+            attainment: number | null;
+            /** Goodput Rps */
+            goodput_rps: number | null;
+            /** Gpu Hours */
+            gpu_hours: number;
+            /** Cost Usd */
+            cost_usd: string;
+            /** Scale Ups */
+            scale_ups: number;
+            /** Scale Downs */
+            scale_downs: number;
+        };
+        /**
+         * SimulationError
+         * @description The live policy's play less what was recorded: how much to believe of the others. Shares of the recorded.
+         */
+        SimulationError: {
+            /** Attainment */
+            attainment: number | null;
+            /** Gpu Hours */
+            gpu_hours: number | null;
+            /** Cost */
+            cost: number | null;
+            /** Requests */
+            requests: number | null;
+        };
+        /**
          * Slo
          * @description A request meets its SLO when its TTFT, its TPOT (time per output token after the first) and, where that is
          *     limited, the whole of it are within these.
@@ -1740,6 +4139,78 @@ export interface components {
             attainment: number;
             /** E2E S */
             e2e_s?: number | null;
+        };
+        /**
+         * SloIn
+         * @description Another SLO; what is left out stays.
+         */
+        SloIn: {
+            /** Ttft S */
+            ttft_s?: number | null;
+            /** Tpot S */
+            tpot_s?: number | null;
+            /** Attainment */
+            attainment?: number | null;
+        };
+        /**
+         * Stage
+         * @description Where a version is. Draft: written. Shadow: decides beside, touches nothing. Canary: decides for some variants or
+         *     namespaces, for a time. Live: decides. RolledBack: was taken back. Superseded: another took its place, or it was put
+         *     away.
+         * @enum {string}
+         */
+        Stage: "Draft" | "Shadow" | "Canary" | "Live" | "RolledBack" | "Superseded";
+        /**
+         * StageIn
+         * @description Why.
+         * @example {
+         *       "reason": "looks right in review"
+         *     }
+         */
+        StageIn: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * StageOut
+         * @description One row of the history.
+         */
+        StageOut: {
+            /** Number */
+            number: number;
+            stage: components["schemas"]["Stage"];
+            /** At S */
+            at_s: number;
+            /** Actor */
+            actor: string;
+            /** Reason */
+            reason: string;
+            canary: components["schemas"]["Canary"] | null;
+            guard: components["schemas"]["Guard"] | null;
+            /** By */
+            by: number | null;
+        };
+        /**
+         * StockOutIn
+         * @description No new replica of a variant can be had for a time.
+         */
+        StockOutIn: {
+            /** Variant */
+            variant: string;
+            /**
+             * Since
+             * @description unix seconds or RFC 3339
+             * @example 2026-01-05T08:00:00Z
+             * @example 1767600000
+             */
+            since: number | string;
+            /**
+             * Until
+             * @description unix seconds or RFC 3339
+             * @example 2026-01-05T08:00:00Z
+             * @example 1767600000
+             */
+            until: number | string;
         };
         /**
          * Surroundings
@@ -1801,6 +4272,8 @@ export interface components {
              * @default 0
              */
             generation: number;
+            /** Policy Version */
+            policy_version?: string | null;
         };
         /**
          * TargetInputs
@@ -1906,6 +4379,16 @@ export interface components {
             variants: components["schemas"]["VariantStatus"][];
             /** Sparkline Rps */
             sparkline_rps: (number | null)[];
+            /** Sparkline Usd Per Hour */
+            sparkline_usd_per_hour: (number | null)[];
+            /** Coverage */
+            coverage: number | null;
+            /** Tick Interval S */
+            tick_interval_s: number;
+            /** Faults */
+            faults: components["schemas"]["FaultCount"][];
+            /** Conflicts */
+            conflicts: string[];
         };
         /**
          * Tick
@@ -1935,6 +4418,8 @@ export interface components {
             actuations: components["schemas"]["Actuation"][];
             /** Duration S */
             duration_s?: number | null;
+            /** Policy Version */
+            policy_version?: string | null;
         };
         /**
          * TickDetail
@@ -1944,6 +4429,16 @@ export interface components {
             tick: components["schemas"]["Tick"];
             /** Sentences */
             sentences: string[];
+        };
+        /**
+         * TickNeighbours
+         * @description The decisions of the same target just before and after one.
+         */
+        TickNeighbours: {
+            /** Previous Id */
+            previous_id: string | null;
+            /** Next Id */
+            next_id: string | null;
         };
         /**
          * TickPage
@@ -1985,6 +4480,25 @@ export interface components {
             usd_per_hour: number;
             /** Applied */
             applied: boolean;
+        };
+        /**
+         * Timeline
+         * @description Columns for charts, one entry a point; None is a gap. `replicas` are those that were wanted, by variant;
+         *     `attainment` is of the requests that ended since the point before.
+         */
+        Timeline: {
+            /** At S */
+            at_s: number[];
+            /** Requests Per S */
+            requests_per_s: (number | null)[];
+            /** Attainment */
+            attainment: (number | null)[];
+            /** Usd Per Hour */
+            usd_per_hour: number[];
+            /** Replicas */
+            replicas: {
+                [key: string]: number[];
+            };
         };
         /**
          * Tls
@@ -2116,6 +4630,8 @@ export interface components {
             preference: components["schemas"]["Preference"];
             /** Drain S */
             drain_s?: number | null;
+            /** @default Resource */
+            priced_by: components["schemas"]["PriceSource"];
         };
         /**
          * VariantObservation
@@ -2179,6 +4695,47 @@ export interface components {
             templates?: {
                 [key: string]: number;
             };
+            /** Queue S */
+            queue_s?: number | null;
+        };
+        /**
+         * VariantOut
+         * @description One variant as it is now, and whose word its price is. `price_etag` is for changes of the price.
+         */
+        VariantOut: {
+            status: components["schemas"]["VariantStatus"];
+            /** Usd Per Replica Hour */
+            usd_per_replica_hour: string;
+            price_source: components["schemas"]["PriceSource"];
+            price: components["schemas"]["PriceOut"] | null;
+            /** Price Etag */
+            price_etag: string;
+        };
+        /**
+         * VariantPriceIn
+         * @description What an hour of one whole replica costs.
+         * @example {
+         *       "reason": "reserved",
+         *       "ttl_s": 86400,
+         *       "usd_per_replica_hour": "7.90"
+         *     }
+         */
+        VariantPriceIn: {
+            /**
+             * Usd Per Replica Hour
+             * @example 2.49
+             */
+            usd_per_replica_hour: number | string;
+            /**
+             * Ttl S
+             * @description seconds until it ends; absent: until taken back
+             */
+            ttl_s?: number | null;
+            /**
+             * Reason
+             * @description why, for whoever reads it
+             */
+            reason: string;
         };
         /**
          * VariantSeries
@@ -2196,6 +4753,8 @@ export interface components {
             ready: (number | null)[];
             /** Pending */
             pending: (number | null)[];
+            /** Cold Start S */
+            cold_start_s: (number | null)[];
         };
         /**
          * VariantStatus
@@ -2227,6 +4786,7 @@ export interface components {
             capacity_rps: number | null;
             /** Cold Start S */
             cold_start_s: number | null;
+            cold_start_stages: components["schemas"]["ColdStartStages"] | null;
         };
         /**
          * Verdict
@@ -2234,6 +4794,178 @@ export interface components {
          * @enum {string}
          */
         Verdict: "up" | "down" | "hold" | "abstain";
+        /**
+         * VersionOut
+         * @description One version. `changes` are against its parent. Of a custom resource `spec` is the policy as it was understood.
+         */
+        VersionOut: {
+            /** Id */
+            id: string | null;
+            /** Number */
+            number: number;
+            stage: components["schemas"]["Stage"];
+            /** Since S */
+            since_s: number;
+            /** Author */
+            author: string;
+            /** Reason */
+            reason: string;
+            /** Parent */
+            parent: number | null;
+            /** Created At S */
+            created_at_s: number;
+            /** Digest */
+            digest: string;
+            /** Allowed */
+            allowed: components["schemas"]["Stage"][];
+            canary?: components["schemas"]["Canary"] | null;
+            guard?: components["schemas"]["Guard"] | null;
+            /**
+             * Policy Id
+             * Format: uuid
+             */
+            policy_id: string;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "Api" | "CustomResource";
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** Changes */
+            changes: components["schemas"]["ChangedPath"][];
+        };
+        /**
+         * VersionSummary
+         * @description One version, without its spec. `allowed` are the stages that may be asked for now.
+         */
+        VersionSummary: {
+            /** Id */
+            id: string | null;
+            /** Number */
+            number: number;
+            stage: components["schemas"]["Stage"];
+            /** Since S */
+            since_s: number;
+            /** Author */
+            author: string;
+            /** Reason */
+            reason: string;
+            /** Parent */
+            parent: number | null;
+            /** Created At S */
+            created_at_s: number;
+            /** Digest */
+            digest: string;
+            /** Allowed */
+            allowed: components["schemas"]["Stage"][];
+            canary?: components["schemas"]["Canary"] | null;
+            guard?: components["schemas"]["Guard"] | null;
+        };
+        /**
+         * WhatIfIn
+         * @description Recorded decisions, made again under a change.
+         * @example {
+         *       "kind": "WhatIf",
+         *       "load_factor": 1.2,
+         *       "since": "2026-01-05T08:00:00Z",
+         *       "slo": {
+         *         "ttft_s": 1.5
+         *       },
+         *       "target": "default/chat",
+         *       "until": "2026-01-06T08:00:00Z"
+         *     }
+         */
+        WhatIfIn: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "WhatIf";
+            /**
+             * Target
+             * @description namespace/name
+             */
+            target: string;
+            /**
+             * Since
+             * @description unix seconds or RFC 3339
+             * @example 2026-01-05T08:00:00Z
+             * @example 1767600000
+             */
+            since: number | string;
+            /**
+             * Until
+             * @description unix seconds or RFC 3339
+             * @example 2026-01-05T08:00:00Z
+             * @example 1767600000
+             */
+            until: number | string;
+            slo?: components["schemas"]["SloIn"] | null;
+            /**
+             * Prices
+             * @description $/h of one replica by variant
+             * @default {}
+             */
+            prices: {
+                [key: string]: number;
+            };
+            /**
+             * Cold Start Factor
+             * @default 1
+             */
+            cold_start_factor: number;
+            /**
+             * Load Factor
+             * @default 1
+             */
+            load_factor: number;
+            /**
+             * Stock Outs
+             * @default []
+             */
+            stock_outs: components["schemas"]["StockOutIn"][];
+        };
+        /**
+         * WhatIfResult
+         * @description The answer. `first_at_s`: when the two first wanted different fleets; None: never.
+         */
+        WhatIfResult: {
+            /** Target */
+            target: string;
+            /** Since S */
+            since_s: number;
+            /** Until S */
+            until_s: number;
+            /** Step S */
+            step_s: number;
+            /** Decisions */
+            decisions: number;
+            recorded: components["schemas"]["Run"];
+            unchanged: components["schemas"]["Run"];
+            changed: components["schemas"]["Run"];
+            difference: components["schemas"]["Difference"];
+            /** First At S */
+            first_at_s: number | null;
+            /** Sentence */
+            sentence: string;
+            /** Notes */
+            notes: string[];
+        };
+        /**
+         * WhyNot
+         * @description The newest decision in which a change in a direction was proposed and not done, and why.
+         */
+        WhyNot: {
+            asked: components["schemas"]["Verdict"];
+            /** Searched */
+            searched: number;
+            /** Sentence */
+            sentence: string;
+            explanation: components["schemas"]["Explanation"];
+        };
     };
     responses: never;
     parameters: never;
@@ -2749,6 +5481,91 @@ export interface operations {
             };
         };
     };
+    neighbours_api_v1_ticks__tick_id__neighbours_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tick_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TickNeighbours"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     events_api_v1_events_get: {
         parameters: {
             query?: never;
@@ -3037,6 +5854,24 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It holds no longer */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A body that is too long */
             413: {
                 headers: {
@@ -3048,6 +5883,134 @@ export interface operations {
             };
             /** @description A value that is not allowed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_override_api_v1_overrides__override_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                override_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverrideChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds no longer */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3101,6 +6064,5581 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OverrideOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    override_ticks_api_v1_overrides__override_id__ticks_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                override_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TickPage"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freezes_api_v1_freezes_get: {
+        parameters: {
+            query?: {
+                namespace?: string | null;
+                target?: string | null;
+                /** @description only those that hold now or are still to begin */
+                active?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezePage"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_freeze_api_v1_freezes_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FreezeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezeOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freeze_api_v1_freezes__freeze_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                freeze_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezeOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_freeze_api_v1_freezes__freeze_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                freeze_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezeOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds no longer */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accelerators_api_v1_catalog_accelerators_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceleratorOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accelerator_api_v1_catalog_accelerators__accelerator__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accelerator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceleratorOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_api_v1_catalog_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fit_api_v1_catalog_models__model__fit_get: {
+        parameters: {
+            query?: {
+                /** @description may be repeated; every one without */
+                accelerator?: string[] | null;
+                /** @description GPUs per replica */
+                gpus?: number[] | null;
+                /** @description mean input tokens */
+                isl?: number;
+                /** @description mean output tokens */
+                osl?: number;
+                /** @description limit of the time to first token, s */
+                ttft?: number;
+                /** @description limit of the time per output token, s */
+                tpot?: number;
+            };
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FitOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_accelerator_price_api_v1_catalog_accelerators__accelerator__price_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                accelerator: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceleratorPriceIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceleratorOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds no longer */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drop_accelerator_price_api_v1_catalog_accelerators__accelerator__price_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                accelerator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceleratorOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds no longer */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_variant_price_api_v1_targets__namespace___name__variants__variant__price_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                namespace: string;
+                name: string;
+                variant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VariantPriceIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariantOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds no longer */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drop_variant_price_api_v1_targets__namespace___name__variants__variant__price_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                namespace: string;
+                name: string;
+                variant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariantOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds no longer */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    variants_api_v1_targets__namespace___name__variants_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariantOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_api_v1_targets__namespace___name__directives_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectivesOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settings_api_v1_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setting_api_v1_settings__setting__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                setting: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_setting_api_v1_settings__setting__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                setting: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds no longer */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_api_v1_policies_get: {
+        parameters: {
+            query?: {
+                namespace?: string | null;
+                name?: string | null;
+                /** @description those that were put away too */
+                archived?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPage"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_api_v1_policies_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "chat",
+                 *       "namespaces": [
+                 *         "default"
+                 *       ],
+                 *       "reason": "a first policy for chat",
+                 *       "spec": {
+                 *         "model": "llama-3.1-8b",
+                 *         "slo": {
+                 *           "preset": "Chat"
+                 *         },
+                 *         "variants": [
+                 *           {
+                 *             "accelerator": "H100",
+                 *             "maxReplicas": 8,
+                 *             "minReplicas": 1,
+                 *             "name": "h100",
+                 *             "scaleTargetRef": {
+                 *               "apiVersion": "apps/v1",
+                 *               "kind": "Deployment",
+                 *               "name": "chat-h100"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    /** Name */
+                    name: string;
+                    /** Namespaces */
+                    namespaces: string[];
+                    /**
+                     * Spec
+                     * @description as `spec` of an InferenceAutoscaler
+                     */
+                    spec: {
+                        [key: string]: unknown;
+                    };
+                    /** Reason */
+                    reason: string;
+                };
+                /**
+                 * @example {
+                 *       "name": "chat",
+                 *       "namespaces": [
+                 *         "default"
+                 *       ],
+                 *       "reason": "a first policy for chat",
+                 *       "spec": {
+                 *         "model": "llama-3.1-8b",
+                 *         "slo": {
+                 *           "preset": "Chat"
+                 *         },
+                 *         "variants": [
+                 *           {
+                 *             "accelerator": "H100",
+                 *             "maxReplicas": 8,
+                 *             "minReplicas": 1,
+                 *             "name": "h100",
+                 *             "scaleTargetRef": {
+                 *               "apiVersion": "apps/v1",
+                 *               "kind": "Deployment",
+                 *               "name": "chat-h100"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/yaml": {
+                    /** Name */
+                    name: string;
+                    /** Namespaces */
+                    namespaces: string[];
+                    /**
+                     * Spec
+                     * @description as `spec` of an InferenceAutoscaler
+                     */
+                    spec: {
+                        [key: string]: unknown;
+                    };
+                    /** Reason */
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    validate_api_v1_policies_validate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRunIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRunOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policy_api_v1_policies__policy_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                    "application/yaml": unknown;
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    archive_api_v1_policies__policy_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    versions_api_v1_policies__policy_id__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    new_version_api_v1_policies__policy_id__versions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "eight replicas were too few on Monday",
+                 *       "spec": {
+                 *         "model": "llama-3.1-8b",
+                 *         "slo": {
+                 *           "preset": "Chat"
+                 *         },
+                 *         "variants": [
+                 *           {
+                 *             "accelerator": "H100",
+                 *             "maxReplicas": 8,
+                 *             "minReplicas": 1,
+                 *             "name": "h100",
+                 *             "scaleTargetRef": {
+                 *               "apiVersion": "apps/v1",
+                 *               "kind": "Deployment",
+                 *               "name": "chat-h100"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Spec
+                     * @description as `spec` of an InferenceAutoscaler
+                     */
+                    spec: {
+                        [key: string]: unknown;
+                    };
+                    /** Reason */
+                    reason: string;
+                    /** Parent */
+                    parent?: number | null;
+                };
+                /**
+                 * @example {
+                 *       "reason": "eight replicas were too few on Monday",
+                 *       "spec": {
+                 *         "model": "llama-3.1-8b",
+                 *         "slo": {
+                 *           "preset": "Chat"
+                 *         },
+                 *         "variants": [
+                 *           {
+                 *             "accelerator": "H100",
+                 *             "maxReplicas": 8,
+                 *             "minReplicas": 1,
+                 *             "name": "h100",
+                 *             "scaleTargetRef": {
+                 *               "apiVersion": "apps/v1",
+                 *               "kind": "Deployment",
+                 *               "name": "chat-h100"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/yaml": {
+                    /**
+                     * Spec
+                     * @description as `spec` of an InferenceAutoscaler
+                     */
+                    spec: {
+                        [key: string]: unknown;
+                    };
+                    /** Reason */
+                    reason: string;
+                    /** Parent */
+                    parent?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    version_api_v1_policies__policy_id__versions__number__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionOut"];
+                    "application/yaml": unknown;
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff_api_v1_policies__policy_id__diff_get: {
+        parameters: {
+            query: {
+                before: number;
+                after: number;
+            };
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stages_api_v1_policies__policy_id__stages_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_api_v1_policies__policy_id__patch_get: {
+        parameters: {
+            query?: {
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatchOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shadow_api_v1_policies__policy_id__versions__number__shadow_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    canary_api_v1_policies__policy_id__versions__number__canary_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CanaryIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promote_api_v1_policies__policy_id__versions__number__promote_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromoteIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_api_v1_policies__policy_id__versions__number__rollback_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    archive_api_v1_policies__policy_id__versions__number__archive_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approvals_api_v1_approvals_get: {
+        parameters: {
+            query?: {
+                /** @description only those that wait */
+                open?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approval_api_v1_approvals__approval_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_api_v1_policies__policy_id__versions__number__approvals_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approve_api_v1_approvals__approval_id__approve_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reject_api_v1_approvals__approval_id__reject_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    regret_api_v1_policies__policy_id__versions__number__regret_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegretOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shadow_ticks_api_v1_policies__policy_id__versions__number__shadow_ticks_get: {
+        parameters: {
+            query?: {
+                /** @description namespace/name */
+                target?: string | null;
+                cursor?: number | null;
+                limit?: number;
+                /** @description unix seconds or RFC 3339; included */
+                since?: string | null;
+                /** @description unix seconds or RFC 3339; not included */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                policy_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShadowTickPage"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_tick_api_v1_ticks__tick_id__explain_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tick_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_target_api_v1_targets__namespace___name__explain_get: {
+        parameters: {
+            query?: {
+                /** @description unix seconds or RFC 3339; the newest without */
+                at?: string | null;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    why_not_api_v1_targets__namespace___name__why_not_get: {
+        parameters: {
+            query?: {
+                /** @description the change that was not made */
+                verdict?: "up" | "down";
+                /** @description look back from here; unix seconds or RFC 3339 */
+                before?: string | null;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhyNot"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_api_v1_jobs_get: {
+        parameters: {
+            query?: {
+                namespace?: string | null;
+                kind?: components["schemas"]["JobKind"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_job_api_v1_jobs_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayIn"] | components["schemas"]["WhatIfIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    job_api_v1_jobs__job_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job_api_v1_jobs__job_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_api_v1_reports_get: {
+        parameters: {
+            query?: {
+                /** @description unix seconds or RFC 3339; included */
+                from?: string | null;
+                /** @description unix seconds or RFC 3339; not included */
+                to?: string | null;
+                by?: components["schemas"]["By"];
+                namespace?: string | null;
+                format?: "json" | "csv" | "parquet";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    channels_api_v1_notification_channels_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_channel_api_v1_notification_channels_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    channel_api_v1_notification_channels__channel_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_channel_api_v1_notification_channels__channel_id__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_channel_api_v1_notification_channels__channel_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else changed it since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deliveries_api_v1_notification_channels__channel_id__deliveries_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"][];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_channel_api_v1_notification_channels__channel_id__test_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+                "if-match"?: string | null;
+            };
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
                 };
             };
             /** @description Nobody, or a token that is forged, expired or revoked */
@@ -3345,6 +11883,15 @@ export interface operations {
             };
             /** @description A role that does not suffice */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not go with how it is */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,75 +1,113 @@
-import { ActionIcon, Anchor, AppShell, Badge, Group, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
-import { Link, Outlet } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { Anchor, AppShell, Box, Burger, Group, Menu, NavLink, Stack, Text, UnstyledButton, useComputedColorScheme, useMantineColorScheme, VisuallyHidden } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { useEffect } from "react";
 
-import { useLive } from "../api/live";
-import { time, utc } from "../lib/format";
+import { useLogout } from "../api/access";
+import { useMe } from "../api/hooks";
+import { setZone, useZone } from "../lib/zone";
+import { ClockBadge } from "./Clock";
 import { LoginGate } from "./Login";
 
-/** The frame of every page: name, clock, whether what is shown is live, and the colour scheme. */
+const PAGES = [
+  { to: "/", label: "Fleet" },
+  { to: "/overrides", label: "Overrides" },
+  { to: "/audit", label: "Audit" },
+  { to: "/settings", label: "Settings" },
+  { to: "/health", label: "Health" },
+];
+
+/** The frame of every page: where one is, who one is, the clock, and whether what is shown is live. */
 export function Layout() {
+  const [opened, menu] = useDisclosure(false);
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  useEffect(() => {
+    menu.close();
+    document.title = titleOf(path);
+    // The handlers are made anew on every render; the path alone counts.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [path]);
   return (
-    <AppShell header={{ height: 52 }} padding="md">
+    <AppShell header={{ height: 52 }} navbar={{ width: 168, breakpoint: "sm", collapsed: { mobile: !opened } }} padding="md">
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
       <AppShell.Header>
-        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-          <Anchor component={Link} to="/" fw={700} underline="never" c="inherit">
-            Tidegate
-          </Anchor>
+        <Group h="100%" px="md" justify="space-between" wrap="nowrap" gap="xs">
+          <Group gap="xs" wrap="nowrap">
+            <Burger opened={opened} onClick={menu.toggle} hiddenFrom="sm" size="sm" aria-label="navigation" aria-expanded={opened} />
+            <Anchor component={Link} to="/" fw={700} underline="never" c="inherit">
+              Tidegate
+            </Anchor>
+          </Group>
           <Group gap="sm" wrap="nowrap">
             <ClockBadge />
-            <SchemeToggle />
+            <UserMenu />
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Main maw={1600} mx="auto" w="100%">
-        <LoginGate>
-          <Outlet />
-        </LoginGate>
+      <AppShell.Navbar p="xs" aria-label="Pages">
+        <Stack gap={2}>
+          {PAGES.map(({ to, label }) => (
+            <NavLink key={to} component={Link} to={to} label={label} active={isAt(path, to)} aria-current={isAt(path, to) ? "page" : undefined} />
+          ))}
+        </Stack>
+      </AppShell.Navbar>
+      <AppShell.Main id="main" tabIndex={-1}>
+        <Box maw={1800} mx="auto" w="100%">
+          <LoginGate>
+            <Outlet />
+          </LoginGate>
+        </Box>
       </AppShell.Main>
     </AppShell>
   );
 }
 
-/** The controller's clock; a faster one than life says so, and silence is plain to see. */
-function ClockBadge() {
-  const { nowS, speed, stale } = useLive();
-  const [now, setNow] = useState<number | null>(null);
-  useEffect(() => {
-    const timer = setInterval(() => setNow(nowS()), 500);
-    return () => clearInterval(timer);
-  }, [nowS]);
-  if (stale) {
-    return (
-      <Badge color="red" variant="filled" role="status">
-        stale: no word from the API
-      </Badge>
-    );
-  }
-  return (
-    <Group gap={6} wrap="nowrap">
-      <Tooltip label={utc(now)}>
-        <Text size="sm" style={{ fontVariantNumeric: "tabular-nums", whiteSpace: "nowrap" }}>
-          {time(now)}
-        </Text>
-      </Tooltip>
-      {speed !== null && speed !== 1 && (
-        <Tooltip label="The controller's clock runs faster than life: the cluster is simulated.">
-          <Badge variant="light" tt="none" style={{ flex: "none" }} aria-label={`virtual time, ${speed} times as fast as life`}>
-            ×{speed}
-          </Badge>
-        </Tooltip>
-      )}
-    </Group>
-  );
+/** Targets and their decisions are opened from the fleet. */
+const isAt = (path: string, to: string) => (to === "/" ? path === "/" || path.startsWith("/targets/") || path.startsWith("/ticks/") : path.startsWith(to));
+
+function titleOf(path: string): string {
+  if (path.startsWith("/targets/")) return `${decodeURIComponent(path.slice("/targets/".length))} · Tidegate`;
+  if (path.startsWith("/ticks/")) return "Decision · Tidegate";
+  return `${PAGES.find(({ to }) => to === path)?.label ?? "Not found"} · Tidegate`;
 }
 
-function SchemeToggle() {
+/** Who is here, and how they like to read. */
+function UserMenu() {
+  const me = useMe();
+  const logout = useLogout();
+  const zone = useZone();
   const { setColorScheme } = useMantineColorScheme();
-  const scheme = useComputedColorScheme("light");
-  const other = scheme === "dark" ? "light" : "dark";
+  const other = useComputedColorScheme("light") === "dark" ? "light" : "dark";
   return (
-    <ActionIcon variant="default" aria-label={`switch to the ${other} scheme`} onClick={() => setColorScheme(other)}>
-      {scheme === "dark" ? "☀" : "☾"}
-    </ActionIcon>
+    <Menu position="bottom-end" withinPortal>
+      <Menu.Target>
+        <UnstyledButton className="user">
+          <Text size="sm" truncate maw={140}>
+            {me.data?.name ?? "Menu"} <span aria-hidden>▾</span>
+            <VisuallyHidden>: user menu</VisuallyHidden>
+          </Text>
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {me.data && (
+          <Menu.Label>
+            {me.data.name}: {me.data.grants.map((grant) => `${grant.role} of ${grant.namespace ?? "all"}`).join(", ") || "no role"}
+          </Menu.Label>
+        )}
+        <Menu.Item onClick={() => setColorScheme(other)}>Switch to the {other} scheme</Menu.Item>
+        <Menu.Item onClick={() => setZone(zone === "utc" ? "local" : "utc")}>Show times in {zone === "utc" ? "your time zone" : "UTC"}</Menu.Item>
+        <Menu.Item component="a" href="/docs">
+          API documentation
+        </Menu.Item>
+        {me.data && (
+          <>
+            <Menu.Divider />
+            <Menu.Item onClick={() => logout.mutate()}>Log out</Menu.Item>
+          </>
+        )}
+      </Menu.Dropdown>
+    </Menu>
   );
 }

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import type { VariantStatus, Verdict } from "../api/client";
 import { time, UNKNOWN, utc } from "../lib/format";
 import { type Column, sparkline } from "../lib/series";
+import { useZone } from "../lib/zone";
 import { VERDICT_COLOURS, VERDICT_SIGNS } from "../theme";
 
 export function VerdictBadge({ verdict }: { verdict: Verdict | null }) {
@@ -15,12 +16,13 @@ export function VerdictBadge({ verdict }: { verdict: Verdict | null }) {
   );
 }
 
-/** A time in the viewer's zone, with UTC on hover. */
+/** A time in the zone that the viewer chose, with UTC on hover. */
 export function Moment({ at }: { at: number | null }) {
+  const zone = useZone();
   return (
     <Tooltip label={utc(at)} disabled={at === null}>
       <Text span size="sm" style={{ whiteSpace: "nowrap" }}>
-        {time(at)}
+        {time(at, zone)}
       </Text>
     </Tooltip>
   );
@@ -43,17 +45,17 @@ export function Stat({ label, children, hint }: { label: string; children: React
 export function Stats({ children }: { children: ReactNode }) {
   return (
     <Paper withBorder p="md">
-      <Group wrap="wrap" style={{ columnGap: 36, rowGap: 10 }}>
+      <Group wrap="wrap" style={{ columnGap: 26, rowGap: 10 }}>
         {children}
       </Group>
     </Paper>
   );
 }
 
-export function Sparkline({ values, label }: { values: Column; label: string }) {
-  const lines = sparkline(values, 120, 28);
+export function Sparkline({ values, label, width = 120 }: { values: Column; label: string; width?: number }) {
+  const lines = sparkline(values, width, 28);
   return (
-    <svg width={120} height={28} role="img" aria-label={label} style={{ display: "block", flex: "none" }}>
+    <svg width={width} height={28} role="img" aria-label={label} style={{ display: "block", flex: "none" }}>
       {lines.map((points) => (
         <polyline key={points} points={points} fill="none" stroke="var(--mantine-primary-color-filled)" strokeWidth={1.5} />
       ))}

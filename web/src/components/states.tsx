@@ -1,4 +1,5 @@
-import { Alert, Button, Center, Group, Loader, Stack, Text } from "@mantine/core";
+import { Alert, Anchor, Button, Center, Group, Loader, Paper, Stack, Text, Title } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 import { ApiProblem } from "../api/client";
@@ -30,6 +31,49 @@ export function Problem({ error, retry }: { error: Error; retry: () => unknown }
         <Text size="sm">{error.message}</Text>
         <Button size="xs" variant="default" onClick={() => retry()}>
           Try again
+        </Button>
+      </Group>
+    </Alert>
+  );
+}
+
+/** What is shown where there is nothing yet: what that means, and what one could do. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <Paper withBorder p="xl">
+      <Title order={2} size="h4">
+        {title}
+      </Title>
+      {children && (
+        <Text mt="xs" component="div">
+          {children}
+        </Text>
+      )}
+    </Paper>
+  );
+}
+
+export function NoPage() {
+  return (
+    <Stack>
+      <Title order={1} size="h3">
+        There is no such page
+      </Title>
+      <Anchor component={Link} to="/">
+        To the fleet
+      </Anchor>
+    </Stack>
+  );
+}
+
+/** A page that could not be shown: after an update its files may have other names, which a reload finds. */
+export function PageFailed({ error }: { error: unknown }) {
+  return (
+    <Alert color="red" title="This page could not be shown" role="alert">
+      <Group justify="space-between">
+        <Text size="sm">{error instanceof Error ? error.message : String(error)}</Text>
+        <Button size="xs" variant="default" onClick={() => window.location.reload()}>
+          Reload
         </Button>
       </Group>
     </Alert>

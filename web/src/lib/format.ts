@@ -1,3 +1,5 @@
+import { type Zone, zone } from "./zone";
+
 /** What is not known is a dash, never a zero. */
 export const UNKNOWN = "–";
 
@@ -21,10 +23,19 @@ export function seconds(value: Maybe): string {
   return value < 7200 ? `${(value / 60).toFixed(0)} min` : `${(value / 3600).toFixed(1)} h`;
 }
 
+/** `+$8.00/h`: what a change costs or saves; the sign is always there. */
+export const dollarsChange = (value: Maybe) => (known(value) ? `${value < 0 ? "−" : "+"}$${Math.abs(value).toFixed(2)}/h` : UNKNOWN);
+
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
 
-/** Unix seconds in the viewer's time zone. */
-export const time = (atS: Maybe) => (known(atS) ? day.format(new Date(atS * 1000)) : UNKNOWN);
+/** Unix seconds in the zone that the viewer chose. */
+export function time(atS: Maybe, where: Zone = zone()): string {
+  if (!known(atS)) return UNKNOWN;
+  return where === "utc" ? utc(atS) : day.format(new Date(atS * 1000));
+}
+
+/** How long ago, in the unit that reads best. */
+export const ago = (fromS: Maybe, nowS: Maybe) => (known(fromS) && known(nowS) ? `${seconds(Math.max(1, Math.round(nowS - fromS)))} ago` : UNKNOWN);
 
 /** Unix seconds in UTC, for tooltips. */
 export const utc = (atS: Maybe) =>

@@ -36,9 +36,9 @@ export function merge(tables: Table[]): Columns {
   return [axis, ...columns];
 }
 
-/** Desired and ready of every variant in turn. */
+/** Desired, ready and pending of every variant in turn. */
 export function replicaColumns(series: TargetSeries): Columns {
-  return [series.at_s, ...series.variants.flatMap((v) => [v.desired, v.ready])];
+  return [series.at_s, ...series.variants.flatMap((v) => [v.desired, v.ready, v.pending])];
 }
 
 export type Mark = { at: number; verdict: Verdict; tickId: string };
@@ -75,4 +75,58 @@ export function sparkline(values: Column, width: number, height: number): string
     (lines[lines.length - 1] as string[]).push(`${x.toFixed(1)},${y.toFixed(1)}`);
   });
   return lines.filter((line) => line.length > 1).map((line) => line.join(" "));
+}
+
+/** How often what came lay within p10 to p90 of its forecast, which is of the peak of the time up to its horizon. */
+export function forecastHeld(series: TargetSeries): { within: number; above: number; of: number } | null {
+  const times = series.at_s;
+  const last = times[times.length - 1];
+  if (last === undefined) return null;
+  const found = { within: 0, above: 0, of: 0 };
+  let end = 0;
+  const peaks = new SlidingPeak(series.requests_per_s);
+  times.forEach((_, i) => {
+    const until = series.forecast_at_s[i];
+    const [low, high] = [series.forecast_p10[i], series.forecast_p90[i]];
+    if (until == null || low == null || high == null || until > last) return;
+    while (end < times.length && (times[end] as number) <= until) peaks.push(end++);
+    const peak = peaks.since(i + 1);
+    if (peak === null) return;
+    found.of += 1;
+    if (peak > high) found.above += 1;
+    else if (peak >= low) found.within += 1;
+  });
+  return found.of > 0 ? found : null;
+}
+
+/** The largest of a window whose ends only move on: the places that may still become it, largest first. */
+class SlidingPeak {
+  private kept: number[] = [];
+  constructor(private readonly values: Column) {}
+
+  push(place: number): void {
+    const value = this.values[place];
+    if (value == null) return;
+    while (this.kept.length && (this.values[this.kept[this.kept.length - 1] as number] as number) <= value) this.kept.pop();
+    this.kept.push(place);
+  }
+
+  since(place: number): number | null {
+    while (this.kept.length && (this.kept[0] as number) < place) this.kept.shift();
+    return this.kept.length ? (this.values[this.kept[0] as number] as number) : null;
+  }
+}
+
+/** The share of prefill among the ready replicas with a role, over time. Null where roles are not split. */
+export function prefillShare(series: TargetSeries): Columns | null {
+  const of = (role: string) => series.variants.filter((v) => v.role === role);
+  const [prefill, decode] = [of("Prefill"), of("Decode")];
+  if (prefill.length === 0 || decode.length === 0) return null;
+  const sum = (members: typeof prefill, i: number) =>
+    members.reduce<number | null>((all, v) => (all === null || v.ready[i] == null ? null : all + v.ready[i]), 0);
+  const shares = series.at_s.map((_, i) => {
+    const [p, d] = [sum(prefill, i), sum(decode, i)];
+    return p === null || d === null || p + d === 0 ? null : p / (p + d);
+  });
+  return [series.at_s, shares];
 }

@@ -1,12 +1,12 @@
-import { Anchor, Badge, Breadcrumbs, Code, Group, List, Paper, Stack, Table, Text, Title } from "@mantine/core";
+import { Anchor, Badge, Box, Breadcrumbs, Button, Code, CopyButton, Group, List, Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 import type { Tick, TickDetail } from "../api/client";
-import { useTick } from "../api/hooks";
+import { useNeighbours, useTick } from "../api/hooks";
 import { Moment, VerdictBadge } from "../components/bits";
 import { Answer } from "../components/states";
-import { dollarsPerHour, fleet, number, rate, seconds, share } from "../lib/format";
+import { dollarsChange, dollarsPerHour, fleet, number, rate, seconds, share } from "../lib/format";
 
 export function DecisionPage() {
   const { id } = useParams({ strict: false }) as { id: string };
@@ -34,6 +34,8 @@ export function DecisionView({ detail }: { detail: TickDetail }) {
         </Title>
         <VerdictBadge verdict={tick.decision.verdict} />
         <Moment at={tick.at_s} />
+        <Box style={{ flex: 1 }} />
+        <Around id={tick.id} />
       </Group>
       <Paper withBorder p="md">
         <List type="ordered" spacing={6} data-testid="trail">
@@ -51,22 +53,55 @@ export function DecisionView({ detail }: { detail: TickDetail }) {
       <Paper withBorder p="md">
         <details>
           <summary>Everything that was recorded (JSON)</summary>
-          <Code block mt="sm" style={{ maxHeight: 480, overflow: "auto" }}>
+          <Code block mt="sm" tabIndex={0} style={{ maxHeight: 480, overflow: "auto" }}>
             {JSON.stringify(tick, null, 2)}
           </Code>
         </details>
         <Text size="xs" c="dimmed" mt="xs">
-          Tick {tick.id}, planner version {tick.planner_version}
+          Tick {tick.id}, planner version {tick.planner_version}. This page's address stays the same as long as the decision is kept.
         </Text>
       </Paper>
     </Stack>
   );
 }
 
+/** The same target's decisions before and after this one. */
+function Around({ id }: { id: string }) {
+  const beside = useNeighbours(id).data;
+  return (
+    <Group gap="xs" component="nav" aria-label="decisions beside this one">
+      <Beside id={beside?.previous_id ?? null} word="‹ Previous" />
+      <Beside id={beside?.next_id ?? null} word="Next ›" />
+      <CopyButton value={window.location.href}>
+        {({ copied, copy }) => (
+          <Button size="xs" variant="default" onClick={copy}>
+            {copied ? "Copied" : "Copy link"}
+          </Button>
+        )}
+      </CopyButton>
+    </Group>
+  );
+}
+
+function Beside({ id, word }: { id: string | null; word: string }) {
+  if (id === null) {
+    return (
+      <Button size="xs" variant="default" disabled>
+        {word}
+      </Button>
+    );
+  }
+  return (
+    <Button component={Link} to="/ticks/$id" params={{ id } as never} size="xs" variant="default">
+      {word}
+    </Button>
+  );
+}
+
 function Section({ title, head, rows }: { title: string; head: string[]; rows: ReactNode[][] }) {
   if (rows.length === 0) return null;
   return (
-    <Paper withBorder style={{ overflowX: "auto" }} component="section" aria-label={title}>
+    <Paper withBorder style={{ overflowX: "auto" }} component="section" aria-label={title} tabIndex={0}>
       <Title order={2} size="h6" px="md" pt="sm">
         {title}
       </Title>
@@ -146,8 +181,19 @@ function Expected({ tick }: { tick: Tick }) {
 }
 
 function Alternatives({ tick }: { tick: Tick }) {
-  const rows = (tick.plan.alternatives ?? []).map((other) => [fleet(other.replicas), dollarsPerHour(other.usd_per_hour), other.note]);
-  return <Section title="What was not chosen" head={["Fleet", "Cost", "Why not"]} rows={rows} />;
+  const rows = (tick.plan.alternatives ?? []).map((other) => [
+    fleet(other.replicas),
+    dollarsPerHour(other.usd_per_hour),
+    dollarsChange(other.usd_per_hour - tick.plan.usd_per_hour),
+    other.note,
+  ]);
+  const chosen = [
+    <b key="fleet">{fleet(tick.plan.replicas)}</b>,
+    dollarsPerHour(tick.plan.usd_per_hour),
+    "",
+    tick.plan.feasible ? "planned, before the rules" : "planned, though it cannot hold the SLO",
+  ];
+  return <Section title="What was planned, and what was not chosen" head={["Fleet", "Cost", "Against the plan", "Why"]} rows={[chosen, ...rows]} />;
 }
 
 function Done({ tick }: { tick: Tick }) {

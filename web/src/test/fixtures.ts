@@ -35,9 +35,15 @@ export function target(change: Partial<TargetSummary> = {}): TargetSummary {
         pending: 1,
         capacity_rps: 9.1,
         cold_start_s: 180,
+        cold_start_stages: null,
       },
     ],
     sparkline_rps: [1, 2, null, 3, 4],
+    sparkline_usd_per_hour: [4, null, 9.9],
+    coverage: 1,
+    tick_interval_s: 15,
+    faults: [],
+    conflicts: [],
     ...change,
   };
 }
@@ -81,7 +87,7 @@ export function series(): TargetSeries {
     usd_per_hour: [4, 4, 8],
     verdict: ["hold", "up", "hold"],
     tick_id: ["a", "b", "c"],
-    variants: [{ name: "h100", role: "Both", accelerator: "H100", desired: [1, 2, 2], ready: [1, 1, 2], pending: [0, 1, 0] }],
+    variants: [{ name: "h100", role: "Both", accelerator: "H100", desired: [1, 2, 2], ready: [1, 1, 2], pending: [0, 1, 0], cold_start_s: [180, 180, 170] }],
   };
 }
 
@@ -103,6 +109,8 @@ export const detail = {
     plan: {
       capacities: [{ variant: "h100", requests_per_s: 5.1, bound: "Ttft", calibration: 1.1 }],
       replicas: { h100: 3 },
+      usd_per_hour: 12,
+      feasible: true,
       alternatives: [{ replicas: { l40s: 4 }, usd_per_hour: 7.6, note: "breaks maxReplicas 3 of l40s" }],
     },
     decision: {

@@ -58,11 +58,12 @@ describe("series", () => {
     ]);
   });
 
-  it("puts desired and ready of each variant side by side", () => {
+  it("puts desired, ready and pending of each variant side by side", () => {
     expect(replicaColumns(series())).toEqual([
       [0, 15, 30],
       [1, 2, 2],
       [1, 1, 2],
+      [0, 1, 0],
     ]);
   });
 

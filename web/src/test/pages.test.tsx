@@ -77,11 +77,14 @@ describe("fleet", () => {
 
 describe("decision", () => {
   it("tells its trail in words, its rules, what was not chosen and what became of it", async () => {
+    api.use(http.get("*/api/v1/ticks/t1/neighbours", () => HttpResponse.json({ previous_id: "t0", next_id: null })));
     await show(<DecisionView detail={detail} />);
+    await waitFor(() => expect(screen.getByRole("link", { name: "‹ Previous" })).toHaveAttribute("href", "/ticks/t0"));
+    expect(screen.getByRole("button", { name: "Next ›" })).toBeDisabled();
     const trail = within(screen.getByTestId("trail"));
     expect(trail.getAllByRole("listitem").map((item) => item.textContent)).toEqual(detail.sentences);
     expect(within(screen.getByLabelText("Rules, in order")).getByText("9 h100 → 3 h100")).toBeInTheDocument();
-    expect(within(screen.getByLabelText("What was not chosen")).getByText(/maxReplicas 3/)).toBeInTheDocument();
+    expect(within(screen.getByLabelText("What was planned, and what was not chosen")).getByText(/maxReplicas 3/)).toBeInTheDocument();
     expect(within(screen.getByLabelText("What was done")).getByText("conflict")).toBeInTheDocument();
     expect(within(screen.getByLabelText("What was seen")).getAllByText("–").length).toBeGreaterThan(0);
   });

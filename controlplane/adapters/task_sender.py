@@ -1,0 +1,55 @@
+"""`Tasks` over a Celery broker, and its fake."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+_log = logging.getLogger(__name__)
+BROKER_TIMEOUT_S = 2.0
+"""Real seconds that a request waits for a broker that is away: the sweep sends what it could not."""
+
+
+class CeleryTasks:
+    """See `Tasks`. Connects at the first task."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._app = Celery("tidegate-sender", broker=broker_url, set_as_current=False)
+        self._app.conf.update(
+            task_ignore_result=True,
+            broker_connection_timeout=BROKER_TIMEOUT_S,
+            broker_transport_options={"socket_connect_timeout": BROKER_TIMEOUT_S, "socket_timeout": BROKER_TIMEOUT_S},
+        )
+
+    def send(self, name: str, *arguments: str) -> bool:
+        """See `Tasks`."""
+        try:
+            self._app.send_task(name, args=arguments, retry=False)
+        except (OperationalError, OSError) as error:
+            _log.warning("the broker does not answer, so task %s waits for the sweep: %s", name, error)
+            return False
+        return True
+
+
+class NoTasks:
+    """`Tasks` where there is no broker: everything waits for a sweep."""
+
+    def send(self, name: str, *arguments: str) -> bool:  # noqa: ARG002 (the port's)
+        """See `Tasks`."""
+        return False
+
+
+class RecordedTasks:
+    """`Tasks` that only notes what was sent; set `away` to refuse it."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, ...]] = []
+        self.away = False
+
+    def send(self, name: str, *arguments: str) -> bool:
+        """See `Tasks`."""
+        if not self.away:
+            self.sent.append((name, *arguments))
+        return not self.away

@@ -1,0 +1,123 @@
+"""A window of a target's history under any policy, and under the live one, beside what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from controlplane.domain.decision import Tick
+from controlplane.domain.manifest import API_VERSION, KIND, ManifestError, target_from_manifest
+from controlplane.domain.target import Target
+from controlplane.simulation.backtest import Policy
+from controlplane.simulation.comparison import Comparison, Run, recorded_run, simulation_error
+from controlplane.simulation.peers import PEERS
+from controlplane.simulation.policies import TidegatePolicy, policy_named, static_replicas
+from controlplane.simulation.recorded import RecordedTraffic, load_points, recorded_scenario
+from controlplane.simulation.scenario import Scenario, ScenarioError
+from controlplane.simulation.window_play import POINTS, play_window
+
+LIVE = "live"
+"""The policy that the window ended with."""
+VERSION = "version"
+"""A policy version's spec."""
+NOTES = (
+    "Requests are drawn from the recorded rates and lengths, the same for each policy; they are not those that came.",
+    "Replicas cost in time what was learned of them by the window's end, and start as fast as was measured.",
+    "The simulated live policy begins without memory: it learns the replicas' speed and the load's ways again.",
+    "Only this target is played: accelerators that others of its group took are taken to be free.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What is asked. `policy` is `live`, `version` (of `spec`, as in the custom resource), `static:N` or a peer's
+    name."""
+
+    policy: str
+    since_s: float
+    until_s: float
+    seed: int = 1
+    spec: Mapping[str, object] | None = None
+
+
+def check_policy(name: str) -> None:
+    """Refuse before anything is queued what could not be played.
+
+    Raises:
+        ScenarioError: naming the policies that there are.
+    """
+    if name in (LIVE, VERSION) or name in PEERS or static_replicas(name) is not None:
+        return
+    raise ScenarioError(f"policy is {name!r}; allowed: {', '.join((LIVE, VERSION, 'static:N', *PEERS))}")
+
+
+def replay_window(ticks: Sequence[Tick], asked: Replayed, heard: Callable[[float], None]) -> Comparison:
+    """Play both policies on the same requests. `heard` is told the share of the whole that is done; what it raises
+    ends the replay.
+
+    Raises:
+        ScenarioError: if nothing was recorded, or the fleet or the policy cannot be played.
+    """
+    check_policy(asked.policy)
+    scenario = recorded_scenario(ticks, asked.seed)
+    traffic = RecordedTraffic(load_points(ticks), asked.seed, asked.until_s)
+    if not traffic.points:
+        raise ScenarioError("the window has no recorded load; allowed: one with at least one tick that saw it")
+    plays = 1 if asked.policy == LIVE else 2
+
+    def play(which: Scenario, policy: Policy, place: int) -> Run:
+        return play_window(
+            which, traffic, asked.since_s, asked.until_s, policy, lambda share: heard((place + share) / plays)
+        )
+
+    others = () if asked.policy == LIVE else (_other(scenario, asked, play),)
+    live = replace(play(scenario, TidegatePolicy(scenario), plays - 1), policy=LIVE)
+    runs = (*others, live)
+    recorded = recorded_run(ticks, asked.until_s, POINTS)
+    return Comparison(
+        target=scenario.targets[0].key,
+        since_s=asked.since_s,
+        until_s=asked.until_s,
+        recorded=recorded,
+        runs=runs,
+        error=simulation_error(live, recorded),
+        savings_usd=runs[0].cost_usd - live.cost_usd,
+        notes=NOTES,
+    )
+
+
+def _other(scenario: Scenario, asked: Replayed, play: Callable[[Scenario, Policy, int], Run]) -> Run:
+    if asked.policy != VERSION:
+        return play(scenario, policy_named(asked.policy, scenario), 0)
+    changed = with_target(scenario, under_spec(scenario.targets[0], asked.spec or {}))
+    return replace(play(changed, TidegatePolicy(changed), 0), policy=VERSION)
+
+
+def with_target(scenario: Scenario, target: Target) -> Scenario:
+    """The scenario with another form of its target: the same variants, by name."""
+    workloads = tuple(replace(w, target=target, variant=target.variant(w.variant.name)) for w in scenario.workloads)
+    return replace(scenario, targets=(target,), workloads=workloads)
+
+
+def under_spec(target: Target, spec: Mapping[str, object]) -> Target:
+    """The target with the policy, the bounds and the prices of a custom resource's `spec`; its variants stay.
+
+    Raises:
+        ScenarioError: if the spec cannot be used, or lacks one of the variants.
+    """
+    metadata = {"name": target.name, "namespace": target.namespace}
+    try:
+        meant = target_from_manifest({"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec})
+        variants = tuple(
+            replace(
+                v,
+                min_replicas=meant.variant(v.name).min_replicas,
+                max_replicas=meant.variant(v.name).max_replicas,
+                usd_per_replica_hour=meant.variant(v.name).usd_per_replica_hour,
+                preference=meant.variant(v.name).preference,
+            )
+            for v in target.variants
+        )
+    except (ManifestError, KeyError) as error:
+        raise ScenarioError(f"the version's spec cannot be played: {error}") from error
+    return replace(target, policy=replace(meant.policy, mode=target.policy.mode), variants=variants)

@@ -1,0 +1,61 @@
+"""How much more than the demand a smaller fleet must carry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlplane.domain.decision import Forecast
+from controlplane.domain.observation import Inventory
+from controlplane.domain.target import Role
+from controlplane.planning.allocation import Ask, allocate
+from controlplane.planning.allocation.group import (
+    DOWN_MARGIN,
+    SPLIT_DOWN_MARGIN,
+    SPLIT_DOWN_MARGIN_MAX,
+    SPLIT_HORIZON_S,
+    down_margin,
+)
+from forecasters.types import QuantileForecast
+from tests.planning.asks import Kind, make_ask
+
+SPLIT = (Kind("p", 1.0, 4.0, Role.PREFILL, now=12, high=20), Kind("d", 20.0, 4.0, Role.DECODE, now=1))
+
+
+def looking_ahead(ask: Ask, horizon_s: float) -> Ask:
+    flat = QuantileForecast(0.0, horizon_s, (0.5,), ((10.0,),), (10.0,), "flat")
+    return replace(ask, inputs=replace(ask.inputs, forecast=Forecast("chat", 0.0, horizon_s, flat, flat, flat)))
+
+
+@pytest.mark.parametrize(
+    ("horizon_s", "share"),
+    [(60.0, 0.13), (200.0, 0.13), (300.0, 0.195), (900.0, 0.3)],
+)
+def test_split_roles_keep_more_the_further_ahead_they_must_see(horizon_s: float, share: float) -> None:
+    assert (SPLIT_DOWN_MARGIN, SPLIT_HORIZON_S, SPLIT_DOWN_MARGIN_MAX) == (0.13, 200.0, 0.3)
+    assert down_margin(looking_ahead(make_ask(SPLIT, 10.0), horizon_s)) == pytest.approx(share)
+
+
+def test_without_a_forecast_split_roles_keep_the_least() -> None:
+    assert down_margin(make_ask(SPLIT, 10.0)) == SPLIT_DOWN_MARGIN
+
+
+def test_whole_replicas_keep_the_noise_of_a_minute() -> None:
+    whole = (Kind("a", 1.0, 4.0),)
+    assert down_margin(looking_ahead(make_ask(whole, 60.0), 900.0)) == pytest.approx(2.0 / 60.0)
+    assert down_margin(make_ask(whole, 0.5)) == DOWN_MARGIN
+
+
+@pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 12), (60.0, 12), (600.0, 12)])
+def test_a_prefill_replica_goes_only_where_the_rest_carry_the_margin_more(horizon_s: float, prefill: int) -> None:
+    """Eleven carry 11/s: a tenth more than 10/s, and less than 13 % more."""
+    plan = allocate([looking_ahead(make_ask(SPLIT, 10.0), horizon_s)], Inventory({"P": 40, "D": 40}))[0]
+    assert plan.replicas["p"] == prefill
+
+
+@pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 11), (600.0, 12)])
+def test_the_same_fleet_shrinks_where_replicas_come_soon(horizon_s: float, prefill: int) -> None:
+    """Eleven carry 11/s: 22 % more than 9/s."""
+    plan = allocate([looking_ahead(make_ask(SPLIT, 9.0), horizon_s)], Inventory({"P": 40, "D": 40}))[0]
+    assert plan.replicas["p"] == prefill
