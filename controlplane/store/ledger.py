@@ -13,15 +13,16 @@ import numpy as np
 from sqlalchemy import Engine, Integer, Select, cast, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from controlplane.domain.decision import ColdStart, Forecast, Tick
+from controlplane.domain.decision import ColdStart, Tick
 from controlplane.domain.observation import ColdStartStages, Replica
 from controlplane.domain.ports import Fit, LedgerUnavailable
 from controlplane.domain.target import Target
 from controlplane.planning.cold_starts import summarise
 from controlplane.planning.load_history import BIN_S
-from controlplane.store.codec import FIT, FORECAST, POLICY, TARGET, timestamp
+from controlplane.store.codec import FIT, POLICY, TARGET, timestamp
 from controlplane.store.engine import make_engine, transaction
-from controlplane.store.tables import cold_start_samples, fits, forecasts, policies, targets, tick_rows, tick_targets
+from controlplane.store.lines import target_number
+from controlplane.store.tables import cold_start_samples, fits, policies, targets, tick_rows, tick_targets
 from controlplane.store.tick_reader import LINKS, TickReader
 from controlplane.store.tick_writer import TickWriter
 from forecasters.types import Series
@@ -56,23 +57,6 @@ class PostgresLedger:
         except BaseException:
             self._writer.forget()
             raise
-
-    def save_forecasts(self, new: Sequence[Forecast]) -> None:
-        """Insert the forecasts; one that is there stays."""
-        if not new:
-            return
-        rows = [
-            {
-                "target": forecast.target,
-                "made_at": timestamp(forecast.made_at_s),
-                "horizon_s": forecast.horizon_s,
-                "forecaster": forecast.requests_per_s.forecaster,
-                "body": FORECAST.dump_python(forecast, mode="json"),
-            }
-            for forecast in new
-        ]
-        with transaction(self._engine) as connection:
-            connection.execute(insert(forecasts).on_conflict_do_nothing(), rows)
 
     def save_targets(self, seen: Sequence[Target], now_s: float) -> None:
         """Mirror targets and their policies; a policy is versioned by its content."""
@@ -141,7 +125,7 @@ class PostgresLedger:
     def last_ticks(self) -> dict[str, Tick]:
         """The newest tick of each target by target key."""
         with transaction(self._engine) as connection:
-            found = self._reader.ticks(connection, connection.execute(newest_rows()).all())
+            found = self._reader.newest(connection, connection.execute(newest_rows()).all())
         return {tick.inputs.target.key: tick for tick in found}
 
     def load_history(self, target: str, since_s: float) -> dict[str, Series]:
@@ -155,8 +139,7 @@ class PostgresLedger:
                 func.avg(rate * row.input_tokens).label("tokens_in"),
                 func.avg(rate * row.output_tokens).label("tokens_out"),
             )
-            .join(tick_targets, tick_targets.c.id == row.target_id)
-            .where(tick_targets.c.key == target, row.at >= timestamp(since_s), rate.is_not(None))
+            .where(row.target_id == target_number(target), row.at >= timestamp(since_s), rate.is_not(None))
             .group_by(number)
             .order_by(number)
         )
@@ -219,8 +202,8 @@ def _by_variant(rows: Iterable[tuple[str, str, float, ColdStartStages | None]]) 
     }
 
 
-def newest_rows() -> Select[Any]:
-    """The newest row of each target that ever ticked: one step down an index for each."""
+def newest_rows(only: str | None = None) -> Select[Any]:
+    """The newest row of each target that ever ticked, or of one alone: one step down an index for each."""
     one = (
         select(*LINKS)
         .where(tick_rows.c.target_id == tick_targets.c.id)
@@ -228,7 +211,8 @@ def newest_rows() -> Select[Any]:
         .limit(1)
         .lateral("newest")
     )
-    return select(*(one.c[column.name] for column in LINKS)).select_from(tick_targets.join(one, true()))
+    found = select(*(one.c[column.name] for column in LINKS)).select_from(tick_targets.join(one, true()))
+    return found if only is None else found.where(tick_targets.c.key == only)
 
 
 _Bin = tuple[float, float, float]
@@ -251,7 +235,6 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.away = False
         self.ticks: dict[str, Tick] = {}
-        self.forecasts: list[Forecast] = []
         self.mirrored: dict[str, Target] = {}
         self.fitted: dict[str, Fit] = {}
         self._cold_starts: dict[tuple[str, str], Replica] = {}
@@ -261,12 +244,6 @@ class MemoryLedger:
         self._answer()
         for tick in new:
             self.ticks.setdefault(tick.id, tick)
-
-    def save_forecasts(self, new: Sequence[Forecast]) -> None:
-        """As `PostgresLedger.save_forecasts`."""
-        self._answer()
-        known = {(f.target, f.made_at_s) for f in self.forecasts}
-        self.forecasts.extend(f for f in new if (f.target, f.made_at_s) not in known)
 
     def save_targets(self, seen: Sequence[Target], now_s: float) -> None:  # noqa: ARG002 (the port's)
         """As `PostgresLedger.save_targets`."""

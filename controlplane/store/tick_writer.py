@@ -15,12 +15,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from controlplane.domain.decision import Tick, Verdict
 from controlplane.store.chains import Body, decode_brief, encode_brief, text, without_fan
-from controlplane.store.codec import TICK, spent_usd_per_hour, timestamp
+from controlplane.store.codec import TICK, timestamp
 from controlplane.store.tables import tick_bases, tick_rows, tick_sequence, tick_targets, tick_texts
 from controlplane.store.tables.ticks import VERDICTS
-from controlplane.store.tick_columns import pack_ids, spoken
+from controlplane.store.tick_columns import fleet_parts, gauges_of, pack_ids, reason_parts
 from controlplane.store.tick_reader import LONGEST_CHAIN_S
 
+DAY_S = 86_400.0
 CHANGED = ("target", "cold_starts", "surroundings")
 """Inputs whose change is worth a full tick."""
 
@@ -65,8 +66,8 @@ class TickWriter:
             self._days.add(day)
 
     def _row(self, connection: Connection, tick: Tick, sequence: int) -> dict[str, Any]:
-        words, numbers = spoken(tick)
-        observation, demand = tick.inputs.observation, tick.plan.demand
+        words, numbers = reason_parts(tick.decision.reason)
+        fleet_words, fleet = fleet_parts(tick)
         chain, base_id, body = self._encoded(connection, tick, sequence)
         return {
             "at": timestamp(tick.at_s),
@@ -74,17 +75,14 @@ class TickWriter:
             "chain": chain,
             "target_id": self._id(connection, tick_targets, tick.inputs.target.key.encode()),
             "text_id": self._id(connection, tick_texts, words.encode()),
+            "fleet_id": self._id(connection, tick_texts, fleet_words.encode()),
             "base_id": base_id,
-            "requests_per_s": _real(observation.load.requests_per_s) if observation.load else None,
-            "input_tokens": _real(observation.load.input_tokens) if observation.load else None,
-            "output_tokens": _real(observation.load.output_tokens) if observation.load else None,
-            "planned_requests_per_s": _real(demand.requests_per_s) if demand else None,
-            "attainment": None if observation.attainment is None else _real(observation.attainment),
-            "usd_per_hour": _real(spent_usd_per_hour(tick)),
+            **gauges_of(tick),
             "verdict": VERDICTS.index(tick.decision.verdict.value),
             "applied": any(a.result == "applied" for a in tick.actuations),
             "ids": pack_ids(tick.group_tick_id, tick.id),
             "numbers": numbers,
+            "fleet": fleet,
             "body": body,
         }
 
@@ -138,16 +136,6 @@ class TickWriter:
         return self._names[name]
 
 
-def _real(value: float) -> float:
-    """Within what four bytes hold: the body has the number itself."""
-    if abs(value) < _LEAST_REAL:
-        return 0.0
-    return max(-_MOST_REAL, min(value, _MOST_REAL))
-
-
-_LEAST_REAL, _MOST_REAL = 1e-37, 3.4e38
-
-
 def _json(data: bytes) -> Body:
     found: Body = json.loads(zlib.decompress(data))
     return found
@@ -168,6 +156,7 @@ def _goes_on(chain: _Chain, tick: Tick, new: Body) -> bool:
         and tick.validation is None
         and not tick.inputs.observation.faults
         and chain.newest["at_s"] < tick.at_s < chain.began_at_s + LONGEST_CHAIN_S
+        and tick.at_s // DAY_S == chain.began_at_s // DAY_S  # a chain goes with its day
         and all(before[name] == new[name] for name in ("planner_version", "inventory", "spool_writable"))
         and all(before["inputs"][name] == new["inputs"][name] for name in CHANGED)
         and before["decision"]["current"] == new["decision"]["current"]

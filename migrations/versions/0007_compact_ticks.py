@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "0007"
 down_revision = "0006"
@@ -53,11 +52,10 @@ VIEW = """
 CREATE VIEW ticks AS
 SELECT r.sequence, tick_id(r.ids) AS id, tick_group_id(r.ids) AS group_tick_id, t.key::text AS target, r.at,
   (ARRAY['hold', 'up', 'down', 'abstain'])[r.verdict + 1] AS verdict,
-  split_part(tick_text(w.text, r.numbers), E'\\x1e', 2) AS reason,
-  split_part(tick_text(w.text, r.numbers), E'\\x1e', 1) AS fleet,
-  r.requests_per_s, r.planned_requests_per_s, r.attainment, r.usd_per_hour, r.applied,
-  r.chain, r.target_id, r.base_id, r.ids, r.body
-FROM tick_rows r JOIN tick_targets t ON t.id = r.target_id JOIN tick_texts w ON w.id = r.text_id
+  tick_text(w.text, r.numbers) AS reason, tick_text(f.text, r.fleet) AS fleet,
+  r.requests_per_s, r.planned_requests_per_s, r.attainment, r.usd_per_hour, r.applied
+FROM tick_rows r JOIN tick_targets t ON t.id = r.target_id
+  JOIN tick_texts w ON w.id = r.text_id JOIN tick_texts f ON f.id = r.fleet_id
 """
 TRIGGER = """
 CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
@@ -118,9 +116,8 @@ def _tables() -> None:
             "chain", sa.BigInteger(), nullable=False, comment="sequence of the full tick that this one is read from"
         ),
         sa.Column("target_id", sa.Integer(), nullable=False, comment="of tick_targets"),
-        sa.Column(
-            "text_id", sa.Integer(), nullable=False, comment="of tick_texts: the reason, then the fleet, a line each"
-        ),
+        sa.Column("text_id", sa.Integer(), nullable=False, comment="of tick_texts: the reason"),
+        sa.Column("fleet_id", sa.Integer(), nullable=False, comment="of tick_texts: the fleet, see tick_columns.py"),
         sa.Column(
             "base_id", sa.Integer(), comment="of tick_bases; NULL: a brief tick, read from the one before in its chain"
         ),
@@ -132,10 +129,24 @@ def _tables() -> None:
             "attainment", sa.REAL(), comment="share of the window's requests that met the SLO; NULL: none finished"
         ),
         sa.Column("usd_per_hour", sa.REAL(), nullable=False, comment="of the replicas that existed"),
+        sa.Column("waiting", sa.REAL(), comment="requests in the engines' queues"),
+        sa.Column("running", sa.REAL(), comment="requests in the engines"),
+        sa.Column("kv_usage", sa.REAL(), comment="of the fullest variant, its mean share"),
+        sa.Column("ttft_p50_s", sa.REAL(), comment="of the slowest variant, as the others of latency"),
+        sa.Column("ttft_p99_s", sa.REAL()),
+        sa.Column("tpot_p50_s", sa.REAL()),
+        sa.Column("tpot_p99_s", sa.REAL()),
+        sa.Column(
+            "forecast_ahead_s", sa.REAL(), comment="from the tick to the end of the window that the forecast is of"
+        ),
+        sa.Column("forecast_p10", sa.REAL(), comment="of the peak of requests/s until then, as the others"),
+        sa.Column("forecast_p50", sa.REAL()),
+        sa.Column("forecast_p90", sa.REAL()),
         sa.Column("verdict", sa.SmallInteger(), nullable=False, comment="0 hold, 1 up, 2 down, 3 abstain"),
         sa.Column("applied", sa.Boolean(), nullable=False),
         sa.Column("ids", sa.LargeBinary(), nullable=False, comment="of the group tick and of this one"),
-        sa.Column("numbers", sa.Text(), nullable=False, comment="of the text, with blanks between"),
+        sa.Column("numbers", sa.Text(), nullable=False, comment="of the reason, with blanks between"),
+        sa.Column("fleet", sa.Text(), nullable=False, comment="numbers of the fleet, with blanks between"),
         sa.Column(
             "body", sa.LargeBinary(), nullable=False, comment="every input and output of the decider, as a difference"
         ),
@@ -143,7 +154,9 @@ def _tables() -> None:
         sa.CheckConstraint("length(ids) <= 130", name=op.f("ck_tick_rows_ids")),
         postgresql_partition_by="RANGE (at)",
     )
-    op.create_index("ix_tick_rows_changes", "tick_rows", ["target_id", "at"], postgresql_where=sa.text("verdict <> 0"))
+    op.create_index(
+        "ix_tick_rows_changes", "tick_rows", ["target_id", "at", "verdict"], postgresql_where=sa.text("verdict <> 0")
+    )
     op.create_index("ix_tick_rows_sequence", "tick_rows", ["sequence"])
     op.create_index(
         "ix_tick_rows_at",
@@ -167,20 +180,23 @@ def _tables() -> None:
         sa.Column("requests", sa.Float(), nullable=False, comment="that came; rates over time"),
         sa.Column("known", sa.Float(), nullable=False, comment="of these, those whose attainment is known"),
         sa.Column("met", sa.Float(), nullable=False, comment="of `known`, those that met the SLO"),
-        sa.Column("replica_seconds", sa.Float(), nullable=False),
+        sa.Column("tokens", sa.Float(), nullable=False, comment="of prompts and answers"),
+        sa.Column("replica_seconds", sa.Float(), nullable=False, comment="of a variant"),
+        sa.Column("gpu_seconds", sa.Float(), nullable=False, comment="of a variant"),
         sa.Column("usd", sa.Numeric(18, 6), nullable=False),
+        sa.Column(
+            "holds",
+            sa.Integer(),
+            nullable=False,
+            comment="ticks by verdict; of a variant, by what was decided for it",
+        ),
         sa.Column("ups", sa.Integer(), nullable=False),
         sa.Column("downs", sa.Integer(), nullable=False),
-        sa.Column("ticks", sa.Integer(), nullable=False),
-        sa.Column(
-            "verdicts",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=False,
-            comment="ticks by verdict; of the whole target alone",
-        ),
+        sa.Column("abstains", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("target", "variant", "at", name=op.f("pk_rollups")),
     )
     op.create_index("ix_rollups_at", "rollups", ["at"])
+    op.create_index("ix_rollups_whole", "rollups", ["at"], postgresql_where=sa.text("variant = ''"))
     op.create_table(
         "rollup_progress",
         sa.Column("name", sa.String(length=32), nullable=False),

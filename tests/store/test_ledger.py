@@ -144,15 +144,6 @@ def test_a_policy_is_versioned_by_its_content(database_url: str) -> None:
     ledger.close()
 
 
-def test_forecasts_are_kept_once(database_url: str) -> None:
-    ledger = PostgresLedger(database_url)
-    for _ in range(2):
-        ledger.save_forecasts([make_forecast(make_target(), 5.0)])
-    with ledger.engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM forecasts")).scalar() == 1
-    ledger.close()
-
-
 def test_pages_of_ticks_follow_one_another(database_url: str) -> None:
     ledger = PostgresLedger(database_url)
     ledger.append([tick_at(n, 80.0 if n % 2 else 5.0) for n in range(7)])

@@ -33,7 +33,6 @@ from controlplane.store.tables.ticks import (
     tick_sequence,
     tick_targets,
     tick_texts,
-    ticks,
     ticks_before,
 )
 from controlplane.store.tables.work import deliveries, jobs, notification_channels
@@ -71,7 +70,6 @@ __all__ = [
     "tick_sequence",
     "tick_targets",
     "tick_texts",
-    "ticks",
     "ticks_before",
     "users",
 ]

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -41,6 +42,7 @@ policies = Table(
     UniqueConstraint("target", "digest"),
 )
 
+# Versions before 0007 kept every forecast here too; it is in its tick. What they kept goes with retention.
 forecasts = Table(
     "forecasts",
     metadata,
@@ -88,13 +90,16 @@ rollups = Table(
     Column("requests", Float, nullable=False, comment="that came; rates over time"),
     Column("known", Float, nullable=False, comment="of these, those whose attainment is known"),
     Column("met", Float, nullable=False, comment="of `known`, those that met the SLO"),
-    Column("replica_seconds", Float, nullable=False),
+    Column("tokens", Float, nullable=False, comment="of prompts and answers"),
+    Column("replica_seconds", Float, nullable=False, comment="of a variant"),
+    Column("gpu_seconds", Float, nullable=False, comment="of a variant"),
     Column("usd", Numeric(18, 6), nullable=False),
+    Column("holds", Integer, nullable=False, comment="ticks by verdict; of a variant, by what was decided for it"),
     Column("ups", Integer, nullable=False),
     Column("downs", Integer, nullable=False),
-    Column("ticks", Integer, nullable=False),
-    Column("verdicts", JSONB, nullable=False, comment="ticks by verdict; of the whole target alone"),
+    Column("abstains", Integer, nullable=False),
     Index("ix_rollups_at", "at"),
+    Index("ix_rollups_whole", "at", postgresql_where=text("variant = ''")),
 )
 
 rollup_progress = Table(

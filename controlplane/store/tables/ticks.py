@@ -1,4 +1,7 @@
-"""The ledger's decisions: narrow rows in partitions of a day, small dictionaries beside them, a view for readers."""
+"""The ledger's decisions: narrow rows in partitions of a day, and small dictionaries beside them.
+
+The view `ticks` of the migration puts both together for people who ask in SQL.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Sequence,
     SmallInteger,
@@ -61,7 +63,8 @@ tick_rows = Table(
     Column("sequence", BigInteger, nullable=False, comment="order of arrival"),
     Column("chain", BigInteger, nullable=False, comment="sequence of the full tick that this one is read from"),
     Column("target_id", Integer, nullable=False, comment="of tick_targets"),
-    Column("text_id", Integer, nullable=False, comment="of tick_texts: the reason, then the fleet, a line each"),
+    Column("text_id", Integer, nullable=False, comment="of tick_texts: the reason"),
+    Column("fleet_id", Integer, nullable=False, comment="of tick_texts: the fleet, see tick_columns.py"),
     Column("base_id", Integer, comment="of tick_bases; NULL: a brief tick, read from the one before in its chain"),
     Column("requests_per_s", REAL, comment="observed; NULL: not known"),
     Column("planned_requests_per_s", REAL),
@@ -69,14 +72,26 @@ tick_rows = Table(
     Column("output_tokens", REAL),
     Column("attainment", REAL, comment="share of the window's requests that met the SLO; NULL: none finished"),
     Column("usd_per_hour", REAL, nullable=False, comment="of the replicas that existed"),
+    Column("waiting", REAL, comment="requests in the engines' queues"),
+    Column("running", REAL, comment="requests in the engines"),
+    Column("kv_usage", REAL, comment="of the fullest variant, its mean share"),
+    Column("ttft_p50_s", REAL, comment="of the slowest variant, as the others of latency"),
+    Column("ttft_p99_s", REAL),
+    Column("tpot_p50_s", REAL),
+    Column("tpot_p99_s", REAL),
+    Column("forecast_ahead_s", REAL, comment="from the tick to the end of the window that the forecast is of"),
+    Column("forecast_p10", REAL, comment="of the peak of requests/s until then, as the others"),
+    Column("forecast_p50", REAL),
+    Column("forecast_p90", REAL),
     Column("verdict", SmallInteger, nullable=False, comment="0 hold, 1 up, 2 down, 3 abstain"),
     Column("applied", Boolean, nullable=False),
     Column("ids", LargeBinary, nullable=False, comment="of the group tick and of this one"),
-    Column("numbers", Text, nullable=False, comment="of the text, with blanks between"),
+    Column("numbers", Text, nullable=False, comment="of the reason, with blanks between"),
+    Column("fleet", Text, nullable=False, comment="numbers of the fleet, with blanks between"),
     Column("body", LargeBinary, nullable=False, comment="every input and output of the decider, as a difference"),
     PrimaryKeyConstraint("target_id", "at", "ids"),
     CheckConstraint("length(ids) <= 130", name="ids"),
-    Index("ix_tick_rows_changes", "target_id", "at", postgresql_where=text("verdict <> 0")),
+    Index("ix_tick_rows_changes", "target_id", "at", "verdict", postgresql_where=text("verdict <> 0")),
     Index("ix_tick_rows_sequence", "sequence"),
     Index("ix_tick_rows_at", "at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
     Index("ix_tick_rows_old_ids", text("tick_id(ids)"), postgresql_where=text("length(ids) <> 18")),
@@ -108,27 +123,3 @@ ticks_before = Table(
     Index("ix_ticks_at", "at"),
 )
 """Ticks as versions before 0007 wrote them, until they are carried over."""
-
-ticks = Table(
-    "ticks",
-    MetaData(),
-    Column("sequence", BigInteger),
-    Column("id", Text),
-    Column("group_tick_id", Text),
-    Column("target", Text),
-    Column("at", DateTime(timezone=True)),
-    Column("verdict", Text),
-    Column("reason", Text),
-    Column("fleet", Text),
-    Column("requests_per_s", REAL),
-    Column("planned_requests_per_s", REAL),
-    Column("attainment", REAL),
-    Column("usd_per_hour", REAL),
-    Column("applied", Boolean),
-    Column("chain", BigInteger),
-    Column("target_id", Integer),
-    Column("base_id", Integer),
-    Column("ids", LargeBinary),
-    Column("body", LargeBinary),
-)
-"""The view for those who read."""
