@@ -31,7 +31,8 @@ from controlplane.domain.ports import (
 from controlplane.domain.status import Told
 from controlplane.domain.target import Mode, Target, Variant
 from controlplane.planning import sentences, validate
-from controlplane.planning.stepper import GroupStepper, Step, TargetView
+from controlplane.planning.records import ticks_of
+from controlplane.planning.stepper import GroupStepper, TargetView
 
 SHORTEST_TICK_REAL_S = 1.0
 """Real seconds from tick to tick at least: a fast clock must not turn the loop into a storm of requests."""
@@ -150,7 +151,7 @@ class Controller:
         step = stepper.step(now_s, views, state.inventory, writable)
         seen = Seen(group, now_s, views, state, writable)
         step, trial = await ports.governing.trials.decide(stepper, step, seen)
-        intended = _ticks(group, step)
+        intended = ticks_of(group, step, group_tick_id(step.inputs.now_s))
         kept = self._intend([tick for tick in intended if _moves(tick)])
         by_key = {view.target.key: view for view in views}
         done = await self._carry_out_all(intended, by_key, state, kept)
@@ -261,32 +262,6 @@ class Controller:
         for target in state.targets:
             if target.policy.mode is Mode.OFF and target.key not in keys:
                 self.ports.teller.hear_off(target)
-
-
-def _ticks(group: str, step: Step) -> list[Tick]:
-    """The step as the ledger's rows, before anything was done."""
-    inputs, outcome = step.inputs, step.outcome
-    together = group_tick_id(inputs.now_s)
-    return [
-        Tick(
-            id=f"{together}{place:04x}",
-            group_tick_id=together,
-            group=group,
-            at_s=inputs.now_s,
-            planner_version=outcome.planner_version,
-            inputs=one,
-            inventory=inputs.inventory,
-            spool_writable=inputs.spool_writable,
-            plan=plan,
-            decision=decision,
-            validation=None,
-            actuations=(),
-            policy_version=one.target.policy_version,
-        )
-        for place, (one, plan, decision) in enumerate(
-            zip(inputs.targets, outcome.plans, outcome.decisions, strict=True)
-        )
-    ]
 
 
 def group_tick_id(now_s: float) -> str:
