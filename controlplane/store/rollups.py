@@ -99,15 +99,16 @@ WITH wanted AS (
 )
 """
 _AMOUNTS = ("seconds", "requests", "known", "met", "tokens", "replica_seconds", "gpu_seconds")
-_KEPT = (*_AMOUNTS, "usd", "holds", "ups", "downs", "abstains")
-_COLUMNS = f"variant, hour, {', '.join(_KEPT)}"
+KEPT = (*_AMOUNTS, "usd", "holds", "ups", "downs", "abstains")
+"""What an hour's row has beside its name."""
+_COLUMNS = f"variant, hour, {', '.join(KEPT)}"
 _ALL = f"""
 SELECT t.key, {_COLUMNS} FROM (SELECT * FROM whole UNION ALL SELECT * FROM variants) s
 JOIN tick_targets t ON t.id = s.target_id
 """
 _SAVE = (
     f"{_SUMS} INSERT INTO rollups (target, {_COLUMNS.replace('hour', 'at')}) {_ALL} "
-    f"ON CONFLICT (target, variant, at) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _KEPT)}"
+    f"ON CONFLICT (target, variant, at) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in KEPT)}"
 )
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 """No end at all."""

@@ -4,7 +4,11 @@ Revision ID: 0007
 Revises: 0006
 
 Nothing is rewritten and no lock is held for longer than a rename: ticks of before stay where they are, as
-`ticks_before`, until a task carries them over.
+`ticks_before`, until a task carries them over. The rename waits for a lock on `ticks` for five seconds at most, since
+what waits for one holds up everybody behind it; an upgrade that gave up has changed nothing, and is tried again.
+
+The downgrade decodes every tick into the old table, in the migration's one transaction: it is for the hour after an
+upgrade, not for a year's ledger. Old days may be dropped before.
 """
 
 from __future__ import annotations
@@ -64,6 +68,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 
 
 def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("DROP TRIGGER ticks_append_only ON ticks")
     op.rename_table("ticks", "ticks_before")
     op.execute("ALTER TABLE ticks_before RENAME CONSTRAINT pk_ticks TO pk_ticks_before")
@@ -208,6 +213,7 @@ def _tables() -> None:
 def downgrade() -> None:
     from controlplane.store.downgrade import decode_into_before
 
+    op.execute("SET LOCAL lock_timeout = '5s'")
     decode_into_before(op.get_bind())
     op.execute("DROP VIEW ticks")
     for table in ("rollup_progress", "rollups", "tick_rows", "tick_bases", "tick_texts", "tick_targets"):
