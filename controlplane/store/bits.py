@@ -16,7 +16,7 @@ class BitWriter:
     def put(self, value: int, size: int) -> None:
         """The lowest `size` bits of `value`."""
         if size:
-            self._parts.append(f"{value:0{size}b}")
+            self._parts.append(f"{value & ((1 << size) - 1):0{size}b}")
 
     def number(self, value: int) -> None:
         """A number from 0 on, the shorter the smaller: its length, then what follows its leading one."""
