@@ -176,6 +176,9 @@ def _questions(queries: Queries, reports: Reports, client: TestClient, loader: E
         wanted = TickFilter(key(), until_s=moment())
         queries.line_page(wanted, queries.line_page(wanted, None, 50)[1], 50)
 
+    def heard() -> None:
+        queries.heard_page(TickFilter(key()), "overrides", "x", None, 50)
+
     def tick() -> None:
         found = queries.tick_at(key(), moment())
         assert found is not None
@@ -198,7 +201,9 @@ def _questions(queries: Queries, reports: Reports, client: TestClient, loader: E
         Question("50 of them that changed something", lambda: page(*CHANGES)),
         Question("50 of them that abstained", lambda: page(Verdict.ABSTAIN)),
         Question("a page and the next one", next_page),
-        Question("50 ticks that heard an override", lambda: queries.heard_page(TickFilter(key()), "x", None, 50)),
+        Question(
+            "50 ticks that heard an override", lambda: queries.heard_page(TickFilter(key()), "overrides", "x", None, 50)
+        ),
         Question("ticks since the last look", lambda: queries.since_sequence(queries.newest_sequence() - 500)),
         Question("two ticks whole", tick),
         Question("chart of six hours, 1000 points", charted(6 * HOUR_S)),

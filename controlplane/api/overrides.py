@@ -173,7 +173,7 @@ def override_ticks(
     ends = [s for s in (found.override.expires_at_s, found.ended_at_s) if s is not None]
     wanted = TickFilter(f"{found.namespace}/{found.target}", (), found.created_at_s, min(ends))
     queries: Queries = request.app.state.queries
-    heard, following = queries.heard_page(wanted, str(override_id), cursor, limit)
+    heard, following = queries.heard_page(wanted, "overrides", str(override_id), cursor, limit)
     return TickPage(tuple(present.tick_summary(tick) for tick in heard), following)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
 
@@ -33,7 +33,9 @@ from controlplane.store.rollups import verdict_counts
 from controlplane.store.tables import targets, tick_rows
 from controlplane.store.tick_reader import LINKS, TickReader
 
-__all__ = ["BadCursor", "ChartPage", "Queries", "TargetRow", "TickFilter", "TickLine"]
+__all__ = ["BadCursor", "ChartPage", "Heard", "Queries", "TargetRow", "TickFilter", "TickLine"]
+Heard = Literal["overrides", "freezes"]
+"""What people said that a policy holds."""
 SINCE_AT_ONCE = 500
 """Ticks that one look for newer ones takes."""
 
@@ -115,9 +117,10 @@ class Queries:
         return [line_of(row, wanted.target) for row in rows[:limit]], following(rows, limit)
 
     def heard_page(
-        self, wanted: TickFilter, override_id: str, cursor: str | None, limit: int
+        self, wanted: TickFilter, what: Heard, said_id: str, cursor: str | None, limit: int
     ) -> tuple[list[TickLine], str | None]:
-        """As `line_page`, less those of the page in which that override was not heard.
+        """As `line_page`, less those of the page in which that override or freeze was not heard. No tick is read: a
+        chain's base has the same policy.
 
         Raises:
             BadCursor: if `cursor` is not one of ours.
@@ -128,7 +131,7 @@ class Queries:
         hearing = {
             chain
             for chain, base in bases.items()
-            if any(o["id"] == override_id for o in base["inputs"]["target"]["policy"]["overrides"])
+            if any(said["id"] == said_id for said in base["inputs"]["target"]["policy"][what])
         }
         return [line_of(row, wanted.target) for row in rows[:limit] if row.chain in hearing], following(rows, limit)
 

@@ -23,7 +23,7 @@ from controlplane.store.tables import metadata
 from tests.store.test_ledger import peaks_only, tick_at
 
 VERSIONS = [script.revision for script in ScriptDirectory.from_config(migrate.configuration("")).walk_revisions()][::-1]
-COMPACT = VERSIONS.index("0007")
+COMPACT = VERSIONS.index("0009")
 TICKS = [tick_at(n, 4.0 + n / 3.0) for n in range(6)]
 
 
@@ -35,7 +35,7 @@ def engine(empty_database_url: str) -> Iterator[Engine]:
 
 
 def write_whole(engine: Engine, ticks: list[Tick]) -> None:
-    """As versions before 0007 wrote them."""
+    """As versions before 0009 wrote them."""
     rows = [tick_row(tick) for tick in ticks]
     old = table("ticks", *(column(name, JSONB() if name == "body" else None) for name in rows[0]))
     with engine.begin() as connection:
@@ -98,7 +98,7 @@ def test_the_newest_version_is_what_the_tables_say(database_url: str) -> None:
 
 def test_an_upgrade_gives_up_rather_than_hold_everybody_up(empty_database_url: str, engine: Engine) -> None:
     config = migrate.configuration(empty_database_url)
-    command.upgrade(config, "0006")
+    command.upgrade(config, "0008")
     write_whole(engine, TICKS)
     with psycopg.connect(_plain(empty_database_url)) as reader:
         reader.execute("SELECT count(*) FROM ticks")  # a long report
@@ -109,7 +109,7 @@ def test_an_upgrade_gives_up_rather_than_hold_everybody_up(empty_database_url: s
 
 
 def test_carrying_over_goes_on_where_it_stopped(empty_database_url: str, engine: Engine) -> None:
-    command.upgrade(migrate.configuration(empty_database_url), "0006")
+    command.upgrade(migrate.configuration(empty_database_url), "0008")
     write_whole(engine, TICKS)
     migrate.upgrade(empty_database_url)
     counts = [carry_over(engine, at_once=1) for _ in range(3)]

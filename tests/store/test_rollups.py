@@ -15,7 +15,8 @@ from controlplane.store.queries import Queries, TickFilter
 from controlplane.store.reports import Reports
 from controlplane.store.rollups import roll_up
 from controlplane.store.tables import rollups, ticks_before
-from controlplane.workers.retention import drop_old_partitions, retention_from
+from controlplane.store.upkeep import drop_old_partitions
+from controlplane.workers.retention import retention_from
 from tests.builders import NOW_S, make_target
 from tests.store.test_ledger import tick_at
 

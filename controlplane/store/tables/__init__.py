@@ -27,6 +27,7 @@ from controlplane.store.tables.ledger import (
     targets,
 )
 from controlplane.store.tables.metadata import metadata
+from controlplane.store.tables.presence import processes
 from controlplane.store.tables.ticks import (
     tick_bases,
     tick_rows,
@@ -59,6 +60,7 @@ __all__ = [
     "policy_regrets",
     "policy_stages",
     "policy_versions",
+    "processes",
     "rollup_progress",
     "rollups",
     "sessions",

@@ -42,7 +42,7 @@ policies = Table(
     UniqueConstraint("target", "digest"),
 )
 
-# Versions before 0007 kept every forecast here too; it is in its tick. What they kept goes with retention.
+# Versions before 0009 kept every forecast here too; it is in its tick. What they kept goes with retention.
 forecasts = Table(
     "forecasts",
     metadata,

@@ -122,4 +122,4 @@ ticks_before = Table(
     Index("ix_ticks_group_tick_id", "group_tick_id"),
     Index("ix_ticks_at", "at"),
 )
-"""Ticks as versions before 0007 wrote them, until they are carried over."""
+"""Ticks as versions before 0009 wrote them, until they are carried over."""

@@ -1,7 +1,7 @@
 """Compact ticks in partitions of a day, and roll-ups
 
-Revision ID: 0007
-Revises: 0006
+Revision ID: 0009
+Revises: 0008
 
 Nothing is rewritten and no lock is held for longer than a rename: ticks of before stay where they are, as
 `ticks_before`, until a task carries them over. The rename waits for a lock on `ticks` for five seconds at most, since
@@ -16,8 +16,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
