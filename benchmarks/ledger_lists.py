@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -39,6 +40,8 @@ from controlplane.store.reports import Reports
 
 CHANGES = (Verdict.UP, Verdict.DOWN)
 ROUNDS = 300
+WARM_UP = 10
+"""Not counted: statements are prepared after five, and what every process reads once is read."""
 HOUR_S, MONTH_S = 3600.0, 30 * 86_400.0
 
 
@@ -58,6 +61,7 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=1_000_000)
     parser.add_argument("--targets", type=int, default=500)
     parser.add_argument("--keep", type=Path, default=None, help="a directory where the data stay for the next time")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="times that each is asked at most; 0: plans alone")
     asked = parser.parse_args()
     folder = asked.keep or Path(tempfile.mkdtemp(prefix="tidegate-ledger-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +74,7 @@ def main() -> None:
         print(f"{made.ticks} ticks of {made.targets} targets, made in {made.took_s:.0f} s")
         print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         _print_sizes(loader, made.ticks)
-        _ask(server.url, loader, made)
+        _ask(server.url, loader, made, asked.rounds)
     finally:
         server.stop()
         if asked.keep is None:
@@ -119,13 +123,14 @@ def _print_sizes(engine: Engine, ticks: int) -> None:
     )
 
 
-def _ask(url: str, loader: Engine, made: Loaded) -> None:
+def _ask(url: str, loader: Engine, made: Loaded, rounds: int) -> None:
     engine = make_engine(url)
     app = create_app(url, ManualClock(made.end_s), doors=Doors(Everybody(_viewer()), limited=False))
     for question in _questions(Queries(engine), Reports(engine), TestClient(app), loader, made):
-        took_ms = [_time(question) for _ in range(question.rounds + 10)][10:]
+        count = min(rounds, question.rounds)
+        took_ms = [_time(question) for _ in range(count + WARM_UP)][WARM_UP:] if count else [math.nan]
         low, high = np.percentile(took_ms, [50, 99])
-        print(f"{question.name:44} p50 {low:8.1f} ms   p99 {high:8.1f} ms   of {question.rounds}", flush=True)
+        print(f"{question.name:44} p50 {low:8.1f} ms   p99 {high:8.1f} ms   of {count}", flush=True)
     heard: list[tuple[str, Any]] = []
     event.listen(engine, "before_cursor_execute", lambda *a: heard.append((a[2], a[3])))
     for question in _questions(Queries(engine), Reports(engine), TestClient(app), loader, made):
@@ -141,8 +146,22 @@ def _explain(engine: Engine, heard: Sequence[tuple[str, Any]]) -> None:
         if statement.lstrip().upper().startswith(("SELECT", "WITH")) and "tick_targets.key IN" not in statement:
             with engine.connect() as connection:
                 plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {statement}", values)
-                lines = [row[0] for row in plan if "never executed" not in row[0]]
-            print("\n".join(line[:180] for line in lines[:60]), flush=True)
+                lines = [row[0] for row in plan]
+            print("\n".join(line[:150] for line in _told(lines)), flush=True)
+
+
+def _told(lines: Sequence[str]) -> list[str]:
+    """A plan without the parts that were not executed, and without what says little of them."""
+    kept, skipped = [], math.inf
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        if "never executed" in line:
+            skipped = depth
+        elif depth <= skipped or "->" in line[: depth + 2]:
+            skipped = math.inf
+        if skipped == math.inf and "Index Searches" not in line:
+            kept.append(line)
+    return [*kept[:40], *(line for line in kept[40:] if line.startswith(("Planning Time", "Execution Time")))]
 
 
 def _time(question: Question) -> float:

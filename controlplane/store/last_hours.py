@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Cast, Connection, Integer, and_, case, cast, func, select
 
 from controlplane.store.codec import timestamp
+from controlplane.store.lines import target_number
 from controlplane.store.rollups import LAG, rolled_up_to
 from controlplane.store.tables import rollups, tick_rows, tick_targets
 
@@ -55,10 +56,12 @@ class LastHours:
     def __init__(self) -> None:
         self._read = _Read()
 
-    def sparklines(self, connection: Connection, now_s: float) -> Sparklines:
-        """The hour before `now_s` (unix seconds), in whole minutes."""
+    def sparklines(self, connection: Connection, now_s: float, only: str | None = None) -> Sparklines:
+        """The hour before `now_s` (unix seconds), in whole minutes; of one target alone, or of all."""
         last = math.ceil(now_s / MINUTE_S) - 1
         wanted = range(last - POINTS + 1, last + 1)
+        if only is not None:
+            return Sparklines(tuple(_minutes(connection, wanted[0], last, only).values()))
         before = self._read
         sequence = int(connection.execute(select(func.max(tick_rows.c.sequence))).scalar() or 0)
         unknown = {number for number in wanted if number not in before.minutes}
@@ -88,7 +91,7 @@ class LastHours:
             .group_by(tick_targets.c.key)
         )
         if only is not None:
-            summed, newer = summed.where(rollups.c.target == only), newer.where(tick_targets.c.key == only)
+            summed, newer = summed.where(rollups.c.target == only), newer.where(row.target_id == target_number(only))
         met: dict[str, float] = defaultdict(float)
         of: dict[str, float] = defaultdict(float)
         for statement in (summed, newer):
@@ -107,11 +110,13 @@ def _touched(connection: Connection, sequence: int, wanted: range) -> set[int]:
     return {int(found) for found in connection.execute(newer).scalars()} & set(wanted)
 
 
-def _minutes(connection: Connection, first: int, last: int) -> dict[int, _Minute]:
+def _minutes(connection: Connection, first: int, last: int, only: str | None = None) -> dict[int, _Minute]:
     number = _number().label("number")
     rate, cost = func.avg(tick_rows.c.requests_per_s).label("rate"), func.avg(tick_rows.c.usd_per_hour).label("cost")
     inside = tick_rows.c.at >= timestamp(first * MINUTE_S), tick_rows.c.at < timestamp((last + 1) * MINUTE_S)
     means = select(tick_rows.c.target_id, number, rate, cost).where(*inside)
+    if only is not None:
+        means = means.where(tick_rows.c.target_id == target_number(only))
     means_of = means.group_by(tick_rows.c.target_id, number).subquery()
     named = select(tick_targets.c.key, means_of).join(tick_targets, tick_targets.c.id == means_of.c.target_id)
     found: dict[int, dict[str, tuple[float | None, float]]] = {n: {} for n in range(first, last + 1)}

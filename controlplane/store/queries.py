@@ -74,7 +74,7 @@ class Queries:
             newest = connection.execute(newest_rows(only)).all()
             last = {tick.inputs.target.key: tick for tick in self._reader.newest(connection, newest)}
             day = self._hours.attainment_of_day(connection, now_s, only)
-            lines = self._hours.sparklines(connection, now_s)
+            lines = self._hours.sparklines(connection, now_s, only)
         rows = []
         for body in mirrored:
             target = TARGET.validate_python(body)

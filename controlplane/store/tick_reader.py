@@ -6,6 +6,7 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,6 +98,7 @@ class TickReader:
             tick_rows.c.sequence.in_({row.chain for row in rows}),
         )
         found = connection.execute(full).all()
+        self._learn(connection, {row.base_id for row in found})
         return {row.chain: self._base(connection, row.base_id) for row in found}
 
     def _bodies(
@@ -105,13 +107,16 @@ class TickReader:
         """Decoded rows by sequence. `known`: what was read before, by chain."""
         found: dict[int, Body] = {}
         brief: dict[int, list[AnyRow]] = defaultdict(list)
+        self._learn(connection, {row.base_id for row in wanted})
         for row in wanted:
             if row.base_id is None:
                 brief[row.chain].append(row)
             else:
                 found[row.sequence] = decode_brief(self._base(connection, row.base_id), row.body)
         heads = known or {}
-        for chain, links in _links(connection, brief, heads).items():
+        chains = _links(connection, brief, heads)
+        self._learn(connection, {link.base_id for links in chains.values() for link in links})
+        for chain, links in chains.items():
             found |= self._walk(connection, links, {row.sequence for row in brief[chain]}, heads.get(chain))
         return found
 
@@ -129,13 +134,22 @@ class TickReader:
                 found[row.sequence] = body
         return found
 
+    def _learn(self, connection: Connection, ids: AbstractSet[int | None]) -> None:
+        """Read bases that are not known yet, all at once."""
+        unknown = [one for one in ids if one is not None and one not in self._bases]
+        if unknown:
+            read = select(tick_bases.c.id, tick_bases.c.body).where(tick_bases.c.id.in_(unknown))
+            found = {row.id: json.loads(zlib.decompress(row.body)) for row in connection.execute(read)}
+            # Replaced whole, since threads share it; the oldest go.
+            kept = list((self._bases | found).items())
+            self._bases = dict(kept[-max(BASES_KEPT, len(found)) :])
+
     def _base(self, connection: Connection, base_id: int) -> Body:
-        if base_id not in self._bases:
-            data = connection.execute(select(tick_bases.c.body).where(tick_bases.c.id == base_id)).scalar_one()
-            if len(self._bases) >= BASES_KEPT:
-                self._bases.pop(next(iter(self._bases)), None)
-            self._bases[base_id] = json.loads(zlib.decompress(data))
-        return self._bases[base_id]
+        known = self._bases.get(base_id)
+        if known is not None:
+            return known
+        self._learn(connection, {base_id})
+        return self._base(connection, base_id)
 
 
 def as_tick(body: Body, ids: bytes) -> Tick:
