@@ -7,6 +7,7 @@ import os
 from alembic import context
 from sqlalchemy import create_engine, func, pool, select
 
+from controlplane.store.migrate import is_compared
 from controlplane.store.tables import metadata
 
 config = context.config
@@ -20,7 +21,7 @@ if context.is_offline_mode():
         context.run_migrations()
 else:
     with create_engine(url, poolclass=pool.NullPool).connect() as connection:
-        context.configure(connection=connection, target_metadata=metadata, compare_type=True)
+        context.configure(connection=connection, target_metadata=metadata, compare_type=True, include_name=is_compared)
         with context.begin_transaction():
             # Of the transaction, not of the session: it is given up with it, behind a connection pooler too.
             connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))

@@ -74,7 +74,7 @@ class TickFeed:
         ticks, self._sequence = await asyncio.to_thread(self._queries.since_sequence, self._sequence)
         for tick in ticks:
             text = _SUMMARY.dump_json(tick_summary(tick)).decode()
-            event = Event(tick.inputs.target.namespace, text)
+            event = Event(tick.target.partition("/")[0], text)
             for queue in self._listeners:
                 if queue.full():
                     queue.get_nowait()

@@ -13,7 +13,6 @@ from controlplane.api.principals import Who
 from controlplane.api.problems import MISSING, bad_value
 from controlplane.api.views import TickPage
 from controlplane.domain.access import AccessRole, Principal
-from controlplane.domain.decision import Tick
 from controlplane.store.freezes import StoredFreeze
 from controlplane.store.queries import Queries, TickFilter
 
@@ -40,8 +39,9 @@ def freeze_ticks(
         return TickPage((), None)
     said = found.scoped.freeze
     ends_at_s = said.ends_at_s if found.ended_at_s is None else min(said.ends_at_s, found.ended_at_s)
-    ticks, following = queries.tick_page(TickFilter(key, (), said.starts_at_s, ends_at_s), cursor, limit)
-    return TickPage(tuple(present.tick_summary(tick) for tick in ticks if _heard(tick, freeze_id)), following)
+    wanted = TickFilter(key, (), said.starts_at_s, ends_at_s)
+    heard, following = queries.heard_page(wanted, "freezes", str(freeze_id), cursor, limit)
+    return TickPage(tuple(present.tick_summary(tick) for tick in heard), following)
 
 
 def _concerned(found: StoredFreeze, queries: Queries, who: Principal) -> list[str]:
@@ -64,7 +64,3 @@ def _one_of(keys: list[str], asked: str | None) -> str | None:
     if asked not in keys:
         raise bad_value("target", str(asked), ", ".join(keys) or "none: it concerns no target that you may see")
     return asked
-
-
-def _heard(tick: Tick, freeze_id: UUID) -> bool:
-    return any(freeze.id == str(freeze_id) for freeze in tick.inputs.target.policy.freezes)

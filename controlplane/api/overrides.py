@@ -173,8 +173,7 @@ def override_ticks(
     ends = [s for s in (found.override.expires_at_s, found.ended_at_s) if s is not None]
     wanted = TickFilter(f"{found.namespace}/{found.target}", (), found.created_at_s, min(ends))
     queries: Queries = request.app.state.queries
-    ticks, following = queries.tick_page(wanted, cursor, limit)
-    heard = [t for t in ticks if any(o.id == str(override_id) for o in t.inputs.target.policy.overrides)]
+    heard, following = queries.heard_page(wanted, "overrides", str(override_id), cursor, limit)
     return TickPage(tuple(present.tick_summary(tick) for tick in heard), following)
 
 

@@ -17,12 +17,14 @@ from controlplane.api.views import (
     VariantSeries,
     VariantStatus,
 )
-from controlplane.domain.decision import ActuationResult, Forecast, Tick
-from controlplane.domain.observation import Fault, LatencySummary, Observation
+from controlplane.domain.decision import ActuationResult, Tick
+from controlplane.domain.observation import Fault, Observation
 from controlplane.domain.ports import Clock
-from controlplane.domain.target import Role, Target, Variant
+from controlplane.domain.target import Target, Variant
+from controlplane.observing.gauges import kv_usage, running, waiting
 from controlplane.planning import sentences
 from controlplane.store.codec import spent_usd_per_hour
+from controlplane.store.lines import ChartPage, TickLine
 from controlplane.store.queries import TargetRow
 
 
@@ -74,9 +76,9 @@ def target_summary(row: TargetRow) -> TargetSummary:
         at_s=tick.at_s if tick else None,
         requests_per_s=load.requests_per_s if load else None,
         forecast_requests_per_s=demand.requests_per_s if demand else None,
-        waiting=_sum(observation, "waiting"),
-        running=_sum(observation, "running"),
-        kv_usage=kv_usage(observation),
+        waiting=waiting(observation) if observation else None,
+        running=running(observation) if observation else None,
+        kv_usage=kv_usage(observation) if observation else None,
         attainment=observation.attainment if observation else None,
         attainment_day=row.attainment_day,
         usd_per_hour=spent_usd_per_hour(tick) if tick else None,
@@ -139,21 +141,20 @@ def wanted(tick: Tick | None, variant: str) -> int | None:
     return tick.decision.current.get(variant)
 
 
-def tick_summary(tick: Tick) -> TickSummary:
+def tick_summary(line: TickLine) -> TickSummary:
     """A line in the list of decisions."""
-    observation = tick.inputs.observation
     return TickSummary(
-        id=tick.id,
-        target=tick.inputs.target.key,
-        at_s=tick.at_s,
-        verdict=tick.decision.verdict,
-        reason=tick.decision.reason,
-        current=dict(tick.decision.current),
-        desired=dict(tick.decision.desired),
-        requests_per_s=observation.load.requests_per_s if observation.load else None,
-        attainment=observation.attainment,
-        usd_per_hour=spent_usd_per_hour(tick),
-        applied=any(a.result is ActuationResult.APPLIED for a in tick.actuations),
+        id=line.id,
+        target=line.target,
+        at_s=line.at_s,
+        verdict=line.verdict,
+        reason=line.reason,
+        current={name: counts.current for name, counts in line.fleet.items()},
+        desired={name: counts.desired for name, counts in line.fleet.items()},
+        requests_per_s=line.requests_per_s,
+        attainment=line.attainment,
+        usd_per_hour=line.usd_per_hour,
+        applied=line.applied,
     )
 
 
@@ -162,76 +163,42 @@ def tick_detail(tick: Tick) -> TickDetail:
     return TickDetail(tick, sentences(tick))
 
 
-def target_series(target: Target, ticks: Sequence[Tick]) -> TargetSeries:
+def target_series(target: Target, found: ChartPage) -> TargetSeries:
     """Columns for the charts."""
-    seen = [tick.inputs.observation for tick in ticks]
-    forecasts = [tick.inputs.forecast for tick in ticks]
-    demands = [tick.plan.demand for tick in ticks]
-    fronts = {v.name for v in target.variants if v.role is not Role.DECODE}
-    ttft = [_worst(o, fronts, "ttft") for o in seen]
-    tpot = [_worst(o, {v.name for v in target.variants}, "tpot") for o in seen]
+    lines, charts = found.lines, found.charts
     return TargetSeries(
         target=target.key,
         slo=target.policy.slo,
-        at_s=tuple(tick.at_s for tick in ticks),
-        requests_per_s=tuple(o.load.requests_per_s if o.load else None for o in seen),
-        planned_requests_per_s=tuple(d.requests_per_s if d else None for d in demands),
-        forecast_at_s=tuple(f.made_at_s + f.horizon_s if f else None for f in forecasts),
-        forecast_p10=tuple(_peak(f, 0.1) for f in forecasts),
-        forecast_p50=tuple(_peak(f, 0.5) for f in forecasts),
-        forecast_p90=tuple(_peak(f, 0.9) for f in forecasts),
-        waiting=tuple(_sum(o, "waiting") for o in seen),
-        running=tuple(_sum(o, "running") for o in seen),
-        kv_usage=tuple(kv_usage(o) for o in seen),
-        ttft_p50_s=tuple(s.p50_s if s else None for s in ttft),
-        ttft_p99_s=tuple(s.p99_s if s else None for s in ttft),
-        tpot_p50_s=tuple(s.p50_s if s else None for s in tpot),
-        tpot_p99_s=tuple(s.p99_s if s else None for s in tpot),
-        attainment=tuple(o.attainment for o in seen),
-        usd_per_hour=tuple(spent_usd_per_hour(tick) for tick in ticks),
-        verdict=tuple(tick.decision.verdict for tick in ticks),
-        tick_id=tuple(tick.id for tick in ticks),
-        variants=tuple(_variant_series(v, ticks) for v in target.variants),
+        at_s=tuple(line.at_s for line in lines),
+        requests_per_s=tuple(line.requests_per_s for line in lines),
+        planned_requests_per_s=tuple(c.planned_requests_per_s for c in charts),
+        forecast_at_s=tuple(c.forecast_at_s for c in charts),
+        forecast_p10=tuple(c.forecast_p10 for c in charts),
+        forecast_p50=tuple(c.forecast_p50 for c in charts),
+        forecast_p90=tuple(c.forecast_p90 for c in charts),
+        waiting=tuple(c.waiting for c in charts),
+        running=tuple(c.running for c in charts),
+        kv_usage=tuple(c.kv_usage for c in charts),
+        ttft_p50_s=tuple(c.ttft_p50_s for c in charts),
+        ttft_p99_s=tuple(c.ttft_p99_s for c in charts),
+        tpot_p50_s=tuple(c.tpot_p50_s for c in charts),
+        tpot_p99_s=tuple(c.tpot_p99_s for c in charts),
+        attainment=tuple(line.attainment for line in lines),
+        usd_per_hour=tuple(line.usd_per_hour for line in lines),
+        verdict=tuple(line.verdict for line in lines),
+        tick_id=tuple(line.id for line in lines),
+        variants=tuple(_variant_series(v, lines) for v in target.variants),
     )
 
 
-def _variant_series(variant: Variant, ticks: Sequence[Tick]) -> VariantSeries:
-    seen = [tick.inputs.observation.variant(variant.name) for tick in ticks]
+def _variant_series(variant: Variant, lines: Sequence[TickLine]) -> VariantSeries:
+    seen = [line.fleet.get(variant.name) for line in lines]
     return VariantSeries(
         name=variant.name,
         role=variant.role,
         accelerator=variant.accelerator,
-        desired=tuple(wanted(tick, variant.name) for tick in ticks),
+        desired=tuple(v.wanted if v else None for v in seen),
         ready=tuple(v.ready if v else None for v in seen),
         pending=tuple(v.pending if v else None for v in seen),
-        cold_start_s=tuple(_cold_start_s(tick, variant.name) for tick in ticks),
+        cold_start_s=tuple(v.cold_start_s if v else None for v in seen),
     )
-
-
-def _cold_start_s(tick: Tick, variant: str) -> float | None:
-    start = tick.inputs.cold_starts.get(variant)
-    return start.p90_s if start else None
-
-
-def kv_usage(observation: Observation | None) -> float | None:
-    """The fullest variant's mean share of KV cache in use."""
-    known = [v.kv_usage_mean for v in observation.variants if v.kv_usage_mean is not None] if observation else []
-    return max(known, default=None)
-
-
-def _sum(observation: Observation | None, name: str) -> float | None:
-    values = [getattr(v, name) for v in observation.variants] if observation else []
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
-
-
-def _worst(observation: Observation, names: set[str], name: str) -> LatencySummary | None:
-    """The slowest variant's summary: a user may be sent to any."""
-    found: list[LatencySummary] = [
-        summary for v in observation.variants if v.variant in names and (summary := getattr(v, name)) is not None
-    ]
-    return max(found, key=lambda s: s.p99_s, default=None)
-
-
-def _peak(forecast: Forecast | None, level: float) -> float | None:
-    return forecast.requests_per_s.peak_at(level) if forecast else None

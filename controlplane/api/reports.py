@@ -28,8 +28,7 @@ DEFAULT_S = 30 * 86_400.0
 LONGEST_S = 366 * 86_400.0
 CENT, MIL = Decimal("0.01"), Decimal("0.0001")
 NOTES = (
-    "Dollars, requests and attainment are of every decision; GPU-hours, tokens and the split by variant of one each "
-    "quarter of an hour.",
+    "All of it is of every decision, summed by the hour; requests and tokens of a variant go as its GPUs do.",
     "Each decision speaks for the time until the next, at most five minutes: while nobody looked, nothing is counted.",
 )
 router = APIRouter(prefix="/api/v1", tags=["reports"])

@@ -16,6 +16,7 @@ from controlplane.api.views import Fleet, TargetSeries, TargetSummary, TickDetai
 from controlplane.domain.access import AccessRole, Principal
 from controlplane.domain.decision import Verdict
 from controlplane.domain.ports import Clock
+from controlplane.domain.target import Target
 from controlplane.store.queries import Queries, TargetRow, TickFilter
 
 DEFAULT_RANGE_S = 6 * 3600.0
@@ -47,9 +48,17 @@ def seen_rows(queries: Queries, clock: Clock, who: Principal) -> list[TargetRow]
 def _row(queries: Queries, clock: Clock, who: Principal, namespace: str, name: str) -> TargetRow:
     demand(who, AccessRole.VIEWER, namespace)
     key = f"{namespace}/{name}"
-    found = next((row for row in queries.target_rows(clock.now_s()) if row.target.key == key), None)
-    if found is None:
+    found = [] if "\x00" in key else queries.target_rows(clock.now_s(), key)
+    if not found:
         raise NotFound(f"there is no target {key}")
+    return found[0]
+
+
+def _target(queries: Queries, who: Principal, namespace: str, name: str) -> Target:
+    demand(who, AccessRole.VIEWER, namespace)
+    found = queries.target(f"{namespace}/{name}")
+    if found is None:
+        raise NotFound(f"there is no target {namespace}/{name}")
     return found
 
 
@@ -76,7 +85,6 @@ def ticks(
     namespace: str,
     name: str,
     queries: Reader,
-    clock: TheClock,
     who: Who,
     between: Annotated[Range, Depends()],
     verdict: Annotated[list[Verdict] | None, Query(description="may be repeated")] = None,
@@ -84,9 +92,9 @@ def ticks(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> TickPage:
     """Decisions of a target, newest first."""
-    key = _row(queries, clock, who, namespace, name).target.key
+    key = _target(queries, who, namespace, name).key
     wanted = TickFilter(key, tuple(verdict or ()), between.since_s, between.until_s)
-    found, following = queries.tick_page(wanted, cursor, limit)
+    found, following = queries.line_page(wanted, cursor, limit)
     return TickPage(tuple(present.tick_summary(tick) for tick in found), following)
 
 
@@ -101,11 +109,11 @@ def series(
     points: Annotated[int, Query(ge=2, le=5000)] = 1000,
 ) -> TargetSeries:
     """Columns for charts; the last six hours where no range is given."""
-    row = _row(queries, clock, who, namespace, name)
+    target = _target(queries, who, namespace, name)
     until_s = clock.now_s() + 1.0 if between.until_s is None else between.until_s
     since_s = until_s - DEFAULT_RANGE_S if between.since_s is None else between.since_s
-    found = queries.thinned(TickFilter(row.target.key, (), since_s, until_s), points)
-    return present.target_series(row.target, found)
+    found = queries.chart(TickFilter(target.key, (), since_s, until_s), points)
+    return present.target_series(target, found)
 
 
 @router.get("/ticks/{tick_id}", tags=["ticks"], responses=MISSING)

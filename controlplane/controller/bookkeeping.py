@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controlplane.controller.directing import Directing
-from controlplane.domain.decision import ColdStart, Memory, Tick
+from controlplane.domain.decision import ColdStart, Memory
 from controlplane.domain.observation import ManualScale, Replica, ReplicaPhase
 from controlplane.domain.ports import (
     Clock,
@@ -97,7 +97,7 @@ class Bookkeeping:
             return
         try:
             while batch := spool.pending()[:DRAIN_BATCH]:
-                await asyncio.to_thread(self._append, batch)
+                await asyncio.to_thread(self.ledger.append, batch)
                 spool.acknowledge([tick.id for tick in batch])
         except LedgerUnavailable as error:
             self._note_away(error)
@@ -105,10 +105,6 @@ class Bookkeeping:
         if self._was_away:
             self._was_away = False
             _log.warning("the ledger is back; nothing was lost")
-
-    def _append(self, ticks: list[Tick]) -> None:
-        self.ledger.append(ticks)
-        self.ledger.save_forecasts([t.inputs.forecast for t in ticks if t.inputs.forecast is not None])
 
     def _note_away(self, error: LedgerUnavailable) -> None:
         self._away_until_s = self.real_s() + BACK_OFF_REAL_S

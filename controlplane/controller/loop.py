@@ -31,7 +31,8 @@ from controlplane.domain.ports import (
 from controlplane.domain.status import Told
 from controlplane.domain.target import Mode, Target, Variant
 from controlplane.planning import sentences, validate
-from controlplane.planning.stepper import GroupStepper, Step, TargetView
+from controlplane.planning.records import ticks_of
+from controlplane.planning.stepper import GroupStepper, TargetView
 
 SHORTEST_TICK_REAL_S = 1.0
 """Real seconds from tick to tick at least: a fast clock must not turn the loop into a storm of requests."""
@@ -150,7 +151,7 @@ class Controller:
         step = stepper.step(now_s, views, state.inventory, writable)
         seen = Seen(group, now_s, views, state, writable)
         step, trial = await ports.governing.trials.decide(stepper, step, seen)
-        intended = _ticks(group, step)
+        intended = ticks_of(group, step, group_tick_id(step.inputs.now_s))
         kept = self._intend([tick for tick in intended if _moves(tick)])
         by_key = {view.target.key: view for view in views}
         done = await self._carry_out_all(intended, by_key, state, kept)
@@ -263,27 +264,9 @@ class Controller:
                 self.ports.teller.hear_off(target)
 
 
-def _ticks(group: str, step: Step) -> list[Tick]:
-    """The step as the ledger's rows, before anything was done."""
-    inputs, outcome, together = step.inputs, step.outcome, uuid4().hex
-    return [
-        Tick(
-            id=uuid4().hex,
-            group_tick_id=together,
-            group=group,
-            at_s=inputs.now_s,
-            planner_version=outcome.planner_version,
-            inputs=one,
-            inventory=inputs.inventory,
-            spool_writable=inputs.spool_writable,
-            plan=plan,
-            decision=decision,
-            validation=None,
-            actuations=(),
-            policy_version=one.target.policy_version,
-        )
-        for one, plan, decision in zip(inputs.targets, outcome.plans, outcome.decisions, strict=True)
-    ]
+def group_tick_id(now_s: float) -> str:
+    """32 digits that begin with the time in milliseconds, as a UUID of version 7: the ledger finds its part by them."""
+    return f"{round(now_s * 1000.0):012x}{uuid4().hex[12:]}"
 
 
 def _refusal(validation: Validation | None, kept: bool) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from controlplane.domain.decision import Actuation, ColdStart, Forecast, Tick
+from controlplane.domain.decision import Actuation, ColdStart, Tick
 from controlplane.domain.directives import DirectiveSet
 from controlplane.domain.governed import Governed, ShadowTick
 from controlplane.domain.observation import Fault, Inventory, Replica, Surroundings
@@ -299,10 +299,6 @@ class Ledger(Protocol):
 
     def append(self, ticks: Sequence[Tick]) -> None:
         """Insert ticks that are not there yet, in one transaction."""
-        ...
-
-    def save_forecasts(self, forecasts: Sequence[Forecast]) -> None:
-        """Insert the forecasts, in one transaction."""
         ...
 
     def save_targets(self, targets: Sequence[Target], now_s: float) -> None:

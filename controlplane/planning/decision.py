@@ -24,6 +24,7 @@ from controlplane.planning.headroom import with_headroom
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
 from controlplane.planning.peoples_words import in_force, listed, override_words
+from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
 
@@ -41,7 +42,8 @@ def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOu
         for at, ask, plan in zip(situations, asks, plans, strict=True)
     ]
     memories = [remembered(at, plan, decision) for at, plan, decision in zip(situations, plans, decisions, strict=True)]
-    return GroupOutcome(plans, tuple(decisions), tuple(memories), PLANNER_VERSION)
+    recorded = tuple(rounded_plan(plan) for plan in plans)
+    return GroupOutcome(recorded, tuple(decisions), tuple(rounded_memory(m) for m in memories), PLANNER_VERSION)
 
 
 def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Observation) -> Validation:

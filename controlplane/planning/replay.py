@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from controlplane.domain.decision import GroupInputs, GroupOutcome, Memory, Tick
 from controlplane.planning.decision import PLANNER_VERSION, decide
 from controlplane.planning.memory import settled
+from controlplane.planning.rounding import rounded_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _compare(tick: Tick, outcome: GroupOutcome, place: int) -> ReplayResult:
     differences = []
     if outcome.decisions[place] != tick.decision:
         differences.append(f"decided {outcome.decisions[place].reason!r}, recorded {tick.decision.reason!r}")
-    if outcome.plans[place] != tick.plan:
+    if outcome.plans[place] != rounded_plan(tick.plan):  # versions before recorded more digits
         differences.append("the plan differs")
     same_version = tick.planner_version == PLANNER_VERSION
     return ReplayResult(tick.id, tick.inputs.target.key, tick.at_s, same_version, "; ".join(differences))

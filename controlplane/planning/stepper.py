@@ -20,6 +20,7 @@ from controlplane.planning.cold_starts import default_cold_start
 from controlplane.planning.decision import decide
 from controlplane.planning.load_history import QUANTITIES, LoadHistory
 from controlplane.planning.memory import settled
+from controlplane.planning.rounding import CLOCK_DECIMALS, rounded_forecast, rounded_observation
 from forecasters.base import Forecaster
 from forecasters.history import NoHistory
 from forecasters.registry import create, restore
@@ -70,6 +71,7 @@ class GroupStepper:
         self, now_s: float, views: Sequence[TargetView], inventory: Inventory, spool_writable: bool = True
     ) -> Step:
         """Observe, forecast and decide at `now_s` (unix seconds, not before the last step's)."""
+        now_s = round(now_s, CLOCK_DECIMALS)
         ordered = sorted(views, key=lambda view: view.target.key)
         targets = tuple(self._target_inputs(view, now_s) for view in ordered)
         inputs = GroupInputs(self.group, now_s, targets, inventory, spool_writable)
@@ -133,6 +135,7 @@ class GroupStepper:
     def _target_inputs(self, view: TargetView, now_s: float) -> TargetInputs:
         known = self._of(view.target.key)
         observation, known.window = observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)
+        observation = rounded_observation(observation)
         known.history = known.history.adding(observation.load, now_s)
         starts = {
             v.name: view.cold_starts.get(v.name) or default_cold_start(view.target, v) for v in view.target.variants
@@ -155,7 +158,7 @@ class GroupStepper:
             made[quantity] = forecaster.predict(now_s, horizon_s)
         if not made:
             return None
-        return Forecast(target.key, now_s, horizon_s, **made, fitted_at_s=known.fitted_at_s)
+        return rounded_forecast(Forecast(target.key, now_s, horizon_s, **made, fitted_at_s=known.fitted_at_s))
 
     def _of(self, target: str) -> _Known:
         return self._known.setdefault(target, _Known())

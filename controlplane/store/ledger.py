@@ -6,21 +6,25 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, Integer, Row, cast, func, select
+from sqlalchemy import Engine, Integer, Select, cast, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from controlplane.domain.decision import ColdStart, Forecast, Tick
+from controlplane.domain.decision import ColdStart, Tick
 from controlplane.domain.observation import ColdStartStages, Replica
 from controlplane.domain.ports import Fit, LedgerUnavailable
 from controlplane.domain.target import Target
 from controlplane.planning.cold_starts import summarise
 from controlplane.planning.load_history import BIN_S
-from controlplane.store.codec import FIT, FORECAST, POLICY, TARGET, TICK, tick_row, timestamp
+from controlplane.store.codec import FIT, POLICY, TARGET, timestamp
 from controlplane.store.engine import make_engine, transaction
-from controlplane.store.tables import cold_start_samples, fits, forecasts, policies, targets, ticks
+from controlplane.store.lines import target_number
+from controlplane.store.tables import cold_start_samples, fits, policies, targets, tick_rows, tick_targets
+from controlplane.store.tick_reader import LINKS, TickReader
+from controlplane.store.tick_writer import TickWriter
 from forecasters.types import Series
 
 CHANNEL = "tidegate_ticks"
@@ -34,6 +38,8 @@ class PostgresLedger:
 
     def __init__(self, url: str) -> None:
         self._engine = make_engine(url)
+        self._writer = TickWriter()
+        self._reader = TickReader()
 
     @property
     def engine(self) -> Engine:
@@ -44,27 +50,13 @@ class PostgresLedger:
         """Insert ticks that are not there yet, and tell those who listen."""
         if not new:
             return
-        with transaction(self._engine) as connection:
-            statement = insert(ticks).on_conflict_do_nothing(index_elements=["id"])
-            connection.execute(statement, [tick_row(tick) for tick in new])
-            connection.execute(select(func.pg_notify(CHANNEL, new[-1].id)))
-
-    def save_forecasts(self, new: Sequence[Forecast]) -> None:
-        """Insert the forecasts; one that is there stays."""
-        if not new:
-            return
-        rows = [
-            {
-                "target": forecast.target,
-                "made_at": timestamp(forecast.made_at_s),
-                "horizon_s": forecast.horizon_s,
-                "forecaster": forecast.requests_per_s.forecaster,
-                "body": FORECAST.dump_python(forecast, mode="json"),
-            }
-            for forecast in new
-        ]
-        with transaction(self._engine) as connection:
-            connection.execute(insert(forecasts).on_conflict_do_nothing(), rows)
+        try:
+            with transaction(self._engine) as connection:
+                self._writer.write(connection, new)
+                connection.execute(select(func.pg_notify(CHANNEL, new[-1].id)))
+        except BaseException:
+            self._writer.forget()
+            raise
 
     def save_targets(self, seen: Sequence[Target], now_s: float) -> None:
         """Mirror targets and their policies; a policy is versioned by its content."""
@@ -132,32 +124,28 @@ class PostgresLedger:
 
     def last_ticks(self) -> dict[str, Tick]:
         """The newest tick of each target by target key."""
-        newest = select(ticks.c.target, ticks.c.body).ext(distinct_on(ticks.c.target))
-        ordered = newest.order_by(ticks.c.target, ticks.c.at.desc(), ticks.c.sequence.desc())
         with transaction(self._engine) as connection:
-            rows = connection.execute(ordered).all()
-        return {row.target: TICK.validate_python(row.body) for row in rows}
+            found = self._reader.newest(connection, connection.execute(newest_rows()).all())
+        return {tick.inputs.target.key: tick for tick in found}
 
     def load_history(self, target: str, since_s: float) -> dict[str, Series]:
         """The observed load in 60 s bins by quantity; empty where there is none."""
-        number = cast(func.floor(func.extract("epoch", ticks.c.at) / BIN_S), Integer)
-        load = ticks.c.body["inputs"]["observation"]["load"]
-        rate = ticks.c.requests_per_s
-        tokens_in, tokens_out = load["input_tokens"].as_float(), load["output_tokens"].as_float()
-        binned = (
+        rate, row = tick_rows.c.requests_per_s, tick_rows.c
+        number = cast(func.floor(func.extract("epoch", row.at) / BIN_S), Integer)
+        grouped = (
             select(
                 number.label("number"),
                 func.avg(rate).label("rate"),
-                func.avg(rate * tokens_in).label("tokens_in"),
-                func.avg(rate * tokens_out).label("tokens_out"),
+                func.avg(rate * row.input_tokens).label("tokens_in"),
+                func.avg(rate * row.output_tokens).label("tokens_out"),
             )
-            .where(ticks.c.target == target, ticks.c.at >= timestamp(since_s), rate.is_not(None))
+            .where(row.target_id == target_number(target), row.at >= timestamp(since_s), rate.is_not(None))
             .group_by(number)
             .order_by(number)
         )
         with transaction(self._engine) as connection:
-            rows = connection.execute(binned).all()
-        return _series(rows)
+            rows = connection.execute(grouped).all()
+        return _series({row.number: (row.rate, row.tokens_in, row.tokens_out) for row in rows})
 
     def fits(self) -> dict[str, Fit]:
         """The newest fit of each target."""
@@ -169,17 +157,18 @@ class PostgresLedger:
 
     def group_ticks(self, since_s: float | None = None) -> Iterator[list[Tick]]:
         """Ticks that were decided together, oldest first; read in pieces, so that any history fits."""
-        statement = select(ticks.c.group_tick_id, ticks.c.body).order_by(ticks.c.at, ticks.c.group_tick_id)
+        statement = select(*LINKS).order_by(tick_rows.c.at, func.tick_group_id(tick_rows.c.ids), tick_rows.c.sequence)
         if since_s is not None:
-            statement = statement.where(ticks.c.at >= timestamp(since_s))
+            statement = statement.where(tick_rows.c.at >= timestamp(since_s))
         together: list[Tick] = []
-        with transaction(self._engine) as connection:
+        # Chains that began before are read beside the stream: on a connection of their own.
+        with transaction(self._engine) as connection, transaction(self._engine) as beside:
             streamed = connection.execution_options(yield_per=200, stream_results=True).execute(statement)
-            for row in streamed:
-                if together and together[0].group_tick_id != row.group_tick_id:
+            for _, tick in self._reader.in_order(beside, iter(streamed)):
+                if together and together[0].group_tick_id != tick.group_tick_id:
                     yield together
                     together = []
-                together.append(TICK.validate_python(row.body))
+                together.append(tick)
         if together:
             yield together
 
@@ -213,29 +202,31 @@ def _by_variant(rows: Iterable[tuple[str, str, float, ColdStartStages | None]]) 
     }
 
 
-_HISTORY_COLUMNS = (
-    ("requests_per_s", "rate"),
-    ("input_tokens_per_s", "tokens_in"),
-    ("output_tokens_per_s", "tokens_out"),
-)
-"""Quantities of a load history, and the query's names of them."""
+def newest_rows(only: str | None = None) -> Select[Any]:
+    """The newest row of each target that ever ticked, or of one alone: one step down an index for each."""
+    one = (
+        select(*LINKS)
+        .where(tick_rows.c.target_id == tick_targets.c.id)
+        .order_by(tick_rows.c.at.desc(), tick_rows.c.sequence.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    found = select(*(one.c[column.name] for column in LINKS)).select_from(tick_targets.join(one, true()))
+    return found if only is None else found.where(tick_targets.c.key == only)
 
 
-def _series(rows: Sequence[Row[tuple[int, float, float, float]]]) -> dict[str, Series]:
-    if not rows:
+_Bin = tuple[float, float, float]
+
+
+def _series(bins: Mapping[int, _Bin]) -> dict[str, Series]:
+    """Requests, input and output tokens a second, by the number of their bin."""
+    if not bins:
         return {}
-    first, count = rows[0].number, rows[-1].number - rows[0].number + 1
-    columns: dict[str, list[float | None]] = {}
-    for name, label in (
-        ("requests_per_s", "rate"),
-        ("input_tokens_per_s", "tokens_in"),
-        ("output_tokens_per_s", "tokens_out"),
-    ):
-        column: list[float | None] = [None] * count
-        for row in rows:
-            column[row.number - first] = getattr(row, label)
-        columns[name] = column
-    return {name: Series(first * BIN_S, BIN_S, tuple(column)) for name, column in columns.items()}
+    numbers = range(min(bins), max(bins) + 1)
+    return {
+        name: Series(numbers[0] * BIN_S, BIN_S, tuple(float(bins[n][place]) if n in bins else None for n in numbers))
+        for place, name in enumerate(("requests_per_s", "input_tokens_per_s", "output_tokens_per_s"))
+    }
 
 
 class MemoryLedger:
@@ -244,7 +235,6 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.away = False
         self.ticks: dict[str, Tick] = {}
-        self.forecasts: list[Forecast] = []
         self.mirrored: dict[str, Target] = {}
         self.fitted: dict[str, Fit] = {}
         self._cold_starts: dict[tuple[str, str], Replica] = {}
@@ -254,12 +244,6 @@ class MemoryLedger:
         self._answer()
         for tick in new:
             self.ticks.setdefault(tick.id, tick)
-
-    def save_forecasts(self, new: Sequence[Forecast]) -> None:
-        """As `PostgresLedger.save_forecasts`."""
-        self._answer()
-        known = {(f.target, f.made_at_s) for f in self.forecasts}
-        self.forecasts.extend(f for f in new if (f.target, f.made_at_s) not in known)
 
     def save_targets(self, seen: Sequence[Target], now_s: float) -> None:  # noqa: ARG002 (the port's)
         """As `PostgresLedger.save_targets`."""
@@ -296,25 +280,15 @@ class MemoryLedger:
     def load_history(self, target: str, since_s: float) -> dict[str, Series]:
         """As `PostgresLedger.load_history`."""
         self._answer()
-        bins: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
+        bins: dict[int, list[_Bin]] = defaultdict(list)
         for tick in self.ticks.values():
             load = tick.inputs.observation.load
             if tick.inputs.target.key == target and tick.at_s >= since_s and load is not None:
                 rate = load.requests_per_s
                 row = (rate, rate * load.input_tokens, rate * load.output_tokens)
                 bins[math.floor(tick.at_s / BIN_S)].append(row)
-        if not bins:
-            return {}
-        numbers = range(min(bins), max(bins) + 1)
-        names = ("requests_per_s", "input_tokens_per_s", "output_tokens_per_s")
-        return {
-            name: Series(
-                numbers[0] * BIN_S,
-                BIN_S,
-                tuple(float(np.mean([r[place] for r in bins[n]])) if n in bins else None for n in numbers),
-            )
-            for place, name in enumerate(names)
-        }
+        means = {n: np.mean(rows, axis=0) for n, rows in bins.items()}
+        return _series({n: (float(m[0]), float(m[1]), float(m[2])) for n, m in means.items()})
 
     def fits(self) -> dict[str, Fit]:
         """As `PostgresLedger.fits`."""

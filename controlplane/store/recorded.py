@@ -5,13 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from sqlalchemy import select
-
 from controlplane.domain.decision import Tick
-from controlplane.store.codec import timestamp
-from controlplane.store.engine import transaction
 from controlplane.store.queries import Queries, TickFilter
-from controlplane.store.tables import ticks
 
 PIECE_S = 3600.0
 """Ticks of an hour are read at a time, so that a long window is neither one long statement nor silent."""
@@ -28,12 +23,7 @@ class Recorded:
 
     def together(self, tick: Tick) -> list[Tick]:
         """The ticks that were decided together with one, itself included."""
-        # The time narrows the search to where the rows lie together.
-        at = timestamp(tick.at_s)
-        statement = select(ticks.c.id).where(ticks.c.group_tick_id == tick.group_tick_id, ticks.c.at == at)
-        with transaction(self._queries.engine) as connection:
-            ids = connection.execute(statement.order_by(ticks.c.target)).scalars().all()
-        return [found for one in ids if (found := self._queries.tick(one)) is not None]
+        return self._queries.together(tick)
 
     def after(self, tick: Tick, until_s: float) -> list[Tick]:
         """A target's ticks after one, up to a time, oldest first; at most `LATER_TICKS`."""

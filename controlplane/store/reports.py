@@ -1,31 +1,26 @@
 """What a stretch of time cost and carried, by target, variant and day. The one place that reports read.
 
-Dollars, requests and attainment are summed from the columns of every tick, each speaking for the time until the next.
-GPU-hours, tokens and the split by variant are of a tick each quarter of an hour, scaled so that the parts make up the
-whole.
+Whole hours come from the roll-ups; ticks are read for the rest alone: the edges of the stretch, and hours that got
+ticks since they were rolled up. Both are the same sums (see `rollups`): each tick speaks for the time until the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import Engine, case, func, select
+from sqlalchemy import Connection, Engine, String, column, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
-from controlplane.domain.decision import Tick
 from controlplane.store.codec import timestamp
 from controlplane.store.engine import transaction
-from controlplane.store.queries import Queries
-from controlplane.store.recorded import Recorded
-from controlplane.store.tables import ticks
+from controlplane.store.rollups import HELD_S, HOUR, Stretch, rolled_up_to, sums, touched_hours
+from controlplane.store.tables import rollups, tick_rows, tick_targets
 
 DAY_S = 86_400.0
-HELD_S = 300.0
-"""A tick speaks for the time until the next, but no longer: beyond it nobody was there to see."""
-SAMPLES_PER_DAY = 96
-"""Ticks that are read whole: one each quarter of an hour, since fleets change more slowly than they are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,136 +40,130 @@ class Cell:
     cost_usd: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class _Day:
-    target: str
-    day: str
-    requests: float
-    known: float
-    met: float
-    seconds: float
-    cost_usd: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """Of a day's samples: what each variant has of the fleet's dollars, GPUs in the mean, and tokens of a request."""
-
-    usd_shares: Mapping[str, float]
-    gpus: Mapping[str, float]
-    tokens_per_request: float
-
-
 class Reports:
     """Reads what reports are made of."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._recorded = Recorded(Queries(engine))
 
     def cells(self, targets: Sequence[str], since_s: float, until_s: float) -> list[Cell]:
-        """Every variant and day of those targets in `[since_s, until_s)`."""
-        found = []
-        for day in self._days(targets, since_s, until_s):
-            start_s = datetime.fromisoformat(day.day).replace(tzinfo=UTC).timestamp()
-            split = self._split(day.target, max(since_s, start_s), min(until_s, start_s + DAY_S))
-            found += _cells(day, split)
-        return found
+        """Every variant and day of those targets in `[since_s, until_s)`, by target and day."""
+        days: dict[tuple[str, str], dict[str, Cell]] = defaultdict(dict)
+        with transaction(self._engine) as connection:
+            for cell in _parts(connection, targets, timestamp(since_s), timestamp(until_s)):
+                of_day = days[cell.target, cell.day]
+                known = of_day.get(cell.variant)
+                of_day[cell.variant] = cell if known is None else _added(known, cell)
+        return [cell for _, of_day in sorted(days.items()) for cell in _shared_out(of_day)]
 
     def spent(self, targets: Sequence[str], since_s: float, until_s: float) -> dict[str, Decimal]:
         """Dollars by target."""
         found: dict[str, Decimal] = {}
-        for day in self._days(targets, since_s, until_s):
-            found[day.target] = found.get(day.target, Decimal(0)) + day.cost_usd
+        for cell in self.cells(targets, since_s, until_s):
+            found[cell.target] = found.get(cell.target, Decimal(0)) + cell.cost_usd
         return found
 
-    def _days(self, targets: Sequence[str], since_s: float, until_s: float) -> list[_Day]:
-        following = func.lead(ticks.c.at).over(partition_by=ticks.c.target, order_by=(ticks.c.at, ticks.c.sequence))
-        gap = func.extract("epoch", func.coalesce(following, timestamp(until_s)) - ticks.c.at)
-        inside = (ticks.c.at >= timestamp(since_s), ticks.c.at < timestamp(until_s), ticks.c.target.in_(list(targets)))
-        columns = (ticks.c.target, ticks.c.at, ticks.c.requests_per_s, ticks.c.attainment, ticks.c.usd_per_hour)
-        held = select(*columns, func.least(gap, HELD_S).label("held")).where(*inside).subquery()
-        requests = func.coalesce(held.c.requests_per_s, 0.0) * held.c.held
-        day = func.to_char(held.c.at, "YYYY-MM-DD").label("day")
-        statement = select(
-            held.c.target,
-            day,
-            func.sum(requests).label("requests"),
-            func.sum(case((held.c.attainment.is_not(None), requests), else_=0.0)).label("known"),
-            func.sum(func.coalesce(held.c.attainment, 0.0) * requests).label("met"),
-            func.sum(held.c.held).label("seconds"),
-            func.sum(held.c.usd_per_hour * held.c.held / 3600.0).label("usd"),
-        ).group_by(held.c.target, day)
-        with transaction(self._engine) as connection:
-            rows = connection.execute(statement.order_by(held.c.target, day)).all()
-        return [
-            _Day(
-                r.target,
-                r.day,
-                float(r.requests),
-                float(r.known),
-                float(r.met),
-                float(r.seconds),
-                Decimal(repr(float(r.usd))),
-            )
-            for r in rows
-        ]
 
-    def _split(self, target: str, since_s: float, until_s: float) -> _Split:
-        return _split_of(
-            [t for piece in self._recorded.window(target, since_s, until_s, SAMPLES_PER_DAY) for t in piece]
+def _parts(connection: Connection, targets: Sequence[str], since: datetime, until: datetime) -> Iterator[Cell]:
+    """Cells of the roll-ups and of ticks; several of the same target, variant and day."""
+    numbers = {
+        row.id: row.key for row in connection.execute(select(tick_targets).where(tick_targets.c.key.in_(list(targets))))
+    }
+    first, last = _hour(since + HOUR - timedelta(microseconds=1)), _hour(until)
+    if first >= last:
+        raw = [Stretch(number, since, until) for number in numbers]
+    else:
+        behind = _behind(connection, numbers, first, last)
+        yield from _rolled_up(connection, [(numbers[one.target_id], one.since) for one in behind], targets, first, last)
+        edges = [(since, first), (last, until)]
+        raw = behind + [Stretch(n, begin, end) for begin, end in edges if begin < end for n in numbers]
+    for part in sums(connection, raw, until):
+        yield Cell(
+            part.target,
+            part.variant,
+            f"{part.at:%Y-%m-%d}",
+            part.requests,
+            part.known,
+            part.met,
+            part.tokens,
+            part.seconds,
+            part.gpu_seconds / 3600.0,
+            part.usd,
         )
 
 
-def _split_of(sampled: Sequence[Tick]) -> _Split:
-    usd: dict[str, float] = {}
-    gpus: dict[str, float] = {}
-    requests, tokens = 0.0, 0.0
-    for tick in sampled:
-        load = tick.inputs.observation.load
-        if load is not None:
-            requests += load.requests_per_s
-            tokens += load.requests_per_s * (load.input_tokens + load.output_tokens)
-        for variant in tick.inputs.target.variants:
-            seen = tick.inputs.observation.variant(variant.name)
-            there = 0 if seen is None else seen.ready + seen.pending + seen.terminating + seen.failed
-            usd[variant.name] = usd.get(variant.name, 0.0) + there * variant.usd_per_replica_hour
-            gpus[variant.name] = gpus.get(variant.name, 0.0) + there * variant.gpus_per_replica
-    whole = sum(usd.values())
-    shares = {name: (part / whole if whole else 1.0 / len(usd)) for name, part in usd.items()}
-    means = {name: part / len(sampled) for name, part in gpus.items()}
-    return _Split(shares, means, tokens / requests if requests else 0.0)
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
-def _cells(day: _Day, split: _Split) -> list[Cell]:
-    whole = Cell(
-        target=day.target,
-        variant="",
-        day=day.day,
-        requests=day.requests,
-        known=day.known,
-        met=day.met,
-        tokens=day.requests * split.tokens_per_request,
-        seconds=day.seconds,
-        gpu_hours=0.0,
-        cost_usd=day.cost_usd,
+def _behind(connection: Connection, numbers: Iterable[int], first: datetime, last: datetime) -> list[Stretch]:
+    """Hours that got ticks since they were rolled up."""
+    row = tick_rows.c
+    newer = select(row.target_id, row.at).where(
+        row.sequence > rolled_up_to(connection),
+        row.target_id.in_(list(numbers)),
+        row.at >= first,
+        row.at < last + timedelta(seconds=HELD_S),
     )
-    total = sum(split.gpus.values())
+    return [one for one in touched_hours(connection, newer.subquery()) if first <= one.since < last]
+
+
+def _rolled_up(
+    connection: Connection,
+    behind: Sequence[tuple[str, datetime]],
+    targets: Sequence[str],
+    first: datetime,
+    last: datetime,
+) -> list[Cell]:
+    """Days of the roll-ups, less the hours that they are behind."""
+    table = rollups.c
+    names = ("requests", "known", "met", "tokens", "seconds", "gpu_seconds", "usd")
+    day = func.to_char(func.date_trunc("day", table.at, "UTC"), "YYYY-MM-DD").label("day")
+    summed = select(table.target, table.variant, day, *(func.sum(table[name]).label(name) for name in names))
+    summed = summed.where(table.target.in_(list(targets)), table.at >= first, table.at < last)
+    if behind:
+        keys, hours = zip(*behind, strict=True)
+        pairs = func.unnest(literal(list(keys), ARRAY(String)), literal(list(hours), ARRAY(TIMESTAMP(timezone=True))))
+        left = pairs.table_valued(column("key", String), column("at", TIMESTAMP(timezone=True)), name="behind")
+        one = left.render_derived()
+        summed = summed.where(~select(one).where(one.c.key == table.target, one.c.at == table.at).exists())
+    rows = connection.execute(summed.group_by(table.target, table.variant, day)).all()
     return [
-        replace(
+        Cell(r.target, r.variant, r.day, r.requests, r.known, r.met, r.tokens, r.seconds, r.gpu_seconds / 3600.0, r.usd)
+        for r in rows
+    ]
+
+
+def _added(one: Cell, other: Cell) -> Cell:
+    return replace(
+        one,
+        requests=one.requests + other.requests,
+        known=one.known + other.known,
+        met=one.met + other.met,
+        tokens=one.tokens + other.tokens,
+        seconds=one.seconds + other.seconds,
+        gpu_hours=one.gpu_hours + other.gpu_hours,
+        cost_usd=one.cost_usd + other.cost_usd,
+    )
+
+
+def _shared_out(of_day: Mapping[str, Cell]) -> list[Cell]:
+    """A day's whole, shared out among its variants so that the parts make up the whole. Requests are not told apart by
+    variant: they go as the GPUs do."""
+    whole, variants = of_day[""], [cell for name, cell in sorted(of_day.items()) if name]
+    gpus, usd = sum(v.gpu_hours for v in variants), sum((v.cost_usd for v in variants), Decimal(0))
+    found = []
+    for variant in variants:
+        share = variant.gpu_hours / gpus if gpus else 1.0 / len(variants)
+        cell = replace(
             whole,
-            variant=name,
-            # Requests are not told apart by variant: they are shared out as the GPUs are.
-            requests=whole.requests * _share(gpus, total, len(split.gpus)),
-            known=whole.known * _share(gpus, total, len(split.gpus)),
-            met=whole.met * _share(gpus, total, len(split.gpus)),
-            tokens=whole.tokens * _share(gpus, total, len(split.gpus)),
-            gpu_hours=gpus * day.seconds / 3600.0,
-            cost_usd=whole.cost_usd * Decimal(repr(split.usd_shares[name])),
+            variant=variant.variant,
+            requests=whole.requests * share,
+            known=whole.known * share,
+            met=whole.met * share,
+            tokens=whole.tokens * share,
+            gpu_hours=variant.gpu_hours,
+            cost_usd=whole.cost_usd * (variant.cost_usd / usd if usd else Decimal(1) / len(variants)),
         )
-        for name, gpus in split.gpus.items()
-    ] or [whole]
-
-
-def _share(part: float, whole: float, count: int) -> float:
-    return part / whole if whole else 1.0 / count
+        found.append(cell)
+    return found or [whole]

@@ -18,13 +18,18 @@ JUDGE_EVERY_S = 20.0
 SWEEP_EVERY_S = 15.0
 """Real seconds until a job that the broker did not take, or whose worker died, is sent again."""
 
+ROLL_UP_EVERY_S = 60.0
+"""Real seconds between roll-ups: counters look at ticks that are not rolled up yet one by one."""
+RETENTION_EVERY_S = 1800.0
+"""Real seconds: at a speed of 30 that is 15 hours, and partitions are made three days ahead."""
+
 
 def make_app(broker_url: str) -> Celery:
     """The application over that broker; results are not kept, since tasks write to the ledger."""
     made = Celery(
         "tidegate",
         broker=broker_url,
-        include=[f"controlplane.workers.{name}" for name in ("tasks", "governance", "jobs", "notices")],
+        include=[f"controlplane.workers.{name}" for name in ("tasks", "governance", "jobs", "notices", "retention")],
     )
     made.conf.update(
         task_ignore_result=True,
@@ -40,6 +45,16 @@ def make_app(broker_url: str) -> Celery:
                 "schedule": schedule(FIT_EVERY_S),
                 # A round that nobody took before the next one is due is not worth doing twice.
                 "options": {"expires": FIT_EVERY_S},
+            },
+            "roll-up": {
+                "task": "tidegate.roll_up",
+                "schedule": schedule(ROLL_UP_EVERY_S),
+                "options": {"expires": ROLL_UP_EVERY_S},
+            },
+            "retention": {
+                "task": "tidegate.retention",
+                "schedule": schedule(RETENTION_EVERY_S),
+                "options": {"expires": RETENTION_EVERY_S},
             },
             "note-expired": {
                 "task": "tidegate.note_expired",

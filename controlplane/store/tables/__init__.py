@@ -17,9 +17,25 @@ from controlplane.store.tables.governance import (
     settings,
     shadow_ticks,
 )
-from controlplane.store.tables.ledger import cold_start_samples, fits, forecasts, policies, targets, ticks
+from controlplane.store.tables.ledger import (
+    cold_start_samples,
+    fits,
+    forecasts,
+    policies,
+    rollup_progress,
+    rollups,
+    targets,
+)
 from controlplane.store.tables.metadata import metadata
 from controlplane.store.tables.presence import processes
+from controlplane.store.tables.ticks import (
+    tick_bases,
+    tick_rows,
+    tick_sequence,
+    tick_targets,
+    tick_texts,
+    ticks_before,
+)
 from controlplane.store.tables.work import deliveries, jobs, notification_channels
 
 __all__ = [
@@ -45,10 +61,17 @@ __all__ = [
     "policy_stages",
     "policy_versions",
     "processes",
+    "rollup_progress",
+    "rollups",
     "sessions",
     "settings",
     "shadow_ticks",
     "targets",
-    "ticks",
+    "tick_bases",
+    "tick_rows",
+    "tick_sequence",
+    "tick_targets",
+    "tick_texts",
+    "ticks_before",
     "users",
 ]

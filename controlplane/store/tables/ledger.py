@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     DateTime,
     Float,
     ForeignKey,
     Index,
     Integer,
+    Numeric,
     String,
     Table,
-    Text,
     UniqueConstraint,
-    func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -43,31 +42,7 @@ policies = Table(
     UniqueConstraint("target", "digest"),
 )
 
-ticks = Table(
-    "ticks",
-    metadata,
-    Column("sequence", BigInteger, primary_key=True, autoincrement=True, comment="order of arrival: the cursor"),
-    Column("id", String(64), nullable=False, unique=True),
-    Column("group_tick_id", String(64), nullable=False),
-    Column("group", String(255), nullable=False),
-    Column("target", String(512), nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, comment="the controller's clock"),
-    Column("verdict", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("planner_version", String(32), nullable=False),
-    Column("requests_per_s", Float, comment="observed; NULL: not known"),
-    Column("planned_requests_per_s", Float),
-    Column("attainment", Float, comment="share of the window's requests that met the SLO; NULL: none finished"),
-    Column("usd_per_hour", Float, nullable=False, comment="of the replicas that existed"),
-    Column("applied", Boolean, nullable=False),
-    Column("body", JSONB, nullable=False, comment="the whole tick: every input and output of the decider"),
-    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.now(), comment="real time"),
-    Index("ix_ticks_target_at", "target", "at", "sequence"),
-    Index("ix_ticks_target_verdict_at", "target", "verdict", "at"),
-    Index("ix_ticks_group_tick_id", "group_tick_id"),
-    Index("ix_ticks_at", "at"),
-)
-
+# Versions before 0009 kept every forecast here too; it is in its tick. What they kept goes with retention.
 forecasts = Table(
     "forecasts",
     metadata,
@@ -103,4 +78,33 @@ fits = Table(
     Column("forecaster", String(64), nullable=False),
     Column("body", JSONB, nullable=False),
     Index("ix_fits_target_fitted_at", "target", "fitted_at"),
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("target", String(512), primary_key=True),
+    Column("variant", String(63), primary_key=True, comment="empty: the whole target"),
+    Column("at", DateTime(timezone=True), primary_key=True, comment="start of the hour, UTC"),
+    Column("seconds", Float, nullable=False, comment="of the hour that ticks speak for"),
+    Column("requests", Float, nullable=False, comment="that came; rates over time"),
+    Column("known", Float, nullable=False, comment="of these, those whose attainment is known"),
+    Column("met", Float, nullable=False, comment="of `known`, those that met the SLO"),
+    Column("tokens", Float, nullable=False, comment="of prompts and answers"),
+    Column("replica_seconds", Float, nullable=False, comment="of a variant"),
+    Column("gpu_seconds", Float, nullable=False, comment="of a variant"),
+    Column("usd", Numeric(18, 6), nullable=False),
+    Column("holds", Integer, nullable=False, comment="ticks by verdict; of a variant, by what was decided for it"),
+    Column("ups", Integer, nullable=False),
+    Column("downs", Integer, nullable=False),
+    Column("abstains", Integer, nullable=False),
+    Index("ix_rollups_at", "at"),
+    Index("ix_rollups_whole", "at", postgresql_where=text("variant = ''")),
+)
+
+rollup_progress = Table(
+    "rollup_progress",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("sequence", BigInteger, nullable=False, comment="ticks up to this one are rolled up"),
 )
