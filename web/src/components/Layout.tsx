@@ -11,7 +11,11 @@ import { LoginGate } from "./Login";
 
 const PAGES = [
   { to: "/", label: "Fleet" },
+  { to: "/policies", label: "Policies" },
+  { to: "/what-if", label: "What-if" },
   { to: "/overrides", label: "Overrides" },
+  { to: "/catalog", label: "Catalog" },
+  { to: "/reports", label: "Reports" },
   { to: "/audit", label: "Audit" },
   { to: "/settings", label: "Settings" },
   { to: "/health", label: "Health" },

@@ -1,0 +1,1 @@
+export const catalogSearch = (_given: Record<string, unknown>) => ({});

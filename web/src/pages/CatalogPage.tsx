@@ -1,0 +1,5 @@
+import { Title } from "@mantine/core";
+
+export function CatalogPage() {
+  return <Title order={1}>Catalog</Title>;
+}
