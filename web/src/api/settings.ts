@@ -41,9 +41,9 @@ const underWay = (deliveries: Delivery[] | undefined) => (deliveries ?? []).some
 
 /** A channel's newest messages; asked again soon while one is on its way. */
 export function useDeliveries(id: string) {
-  return useQuery({
+  return useQuery<Delivery[]>({
     queryKey: [CHANNELS, id, "deliveries"],
-    refetchInterval: (query) => (underWay(query.state.data as Delivery[] | undefined) ? 1000 : 10_000),
+    refetchInterval: (query) => (underWay(query.state.data) ? 1000 : 10_000),
     queryFn: async ({ signal }): Promise<Delivery[]> =>
       unwrap(await client.GET("/api/v1/notification-channels/{channel_id}/deliveries", { params: { path: { channel_id: id }, query: { limit: 20 } }, signal })),
   });

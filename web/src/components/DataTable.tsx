@@ -28,7 +28,7 @@ export function DataTable({ label, columns, rows, minWidth = 640, testId }: Prop
           {rows.map(({ key, cells, dimmed }) => (
             <Table.Tr key={key} data-testid={testId} c={dimmed ? "dimmed" : undefined}>
               {cells.map((cell, i) => (
-                <Table.Td key={columns[i]?.key ?? i} ta={align(i)}>
+                <Table.Td key={columns[i]?.key ?? i} ta={align(i)} style={columns[i]?.right ? { whiteSpace: "nowrap" } : undefined}>
                   {cell}
                 </Table.Td>
               ))}

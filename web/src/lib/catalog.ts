@@ -66,6 +66,7 @@ export function priceConsequence(targets: TargetSummary[], gpu: Accelerator, to:
   const before = sum(({ variant }) => variant.usd_per_replica_hour);
   const after = sum(({ variant }) => variant.gpus_per_replica * next[kindOf(variant.capacity_type)]);
   const replicas = found.reduce((total, { variant }) => total + (variant.desired ?? 0), 0);
+  if (Math.abs(after - before) < 0.005) return `The cost stays at ${dollarsPerHour(before)}: ${replicas} ${replicas === 1 ? "replica goes" : "replicas go"} by it now.`;
   const owners = new Set(found.map(({ target }) => `${target.namespace}/${target.name}`)).size;
   return `${replicas} ${replicas === 1 ? "replica" : "replicas"} of ${owners} ${owners === 1 ? "target" : "targets"} ${replicas === 1 ? "goes" : "go"} by it: ${dollarsPerHour(before)} → ${dollarsPerHour(after)} (${dollarsChange(after - before)}) from the next decision on. The planner may choose other variants then.`;
 }

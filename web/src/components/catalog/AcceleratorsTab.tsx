@@ -111,10 +111,10 @@ function SetPrice({ gpu, close }: { gpu: Accelerator; close: () => void }) {
   const set = useSetAcceleratorPrice();
   return (
     <PriceDialog
-      title={`What an hour of ${gpu.name} costs`}
+      title={`What an hour of one ${gpu.name} costs`}
       fields={[
-        { label: "On demand, $ per GPU hour", now: Number(gpu.usd_per_hour), hint: `catalog: ${usd(gpu.catalog_usd_per_hour)}` },
-        { label: "Spot, $ per GPU hour", now: Number(gpu.spot_usd_per_hour), hint: `catalog: ${usd(gpu.catalog_spot_usd_per_hour)}` },
+        { label: "On demand, $/h", now: Number(gpu.usd_per_hour), hint: `catalog: ${usd(gpu.catalog_usd_per_hour)}` },
+        { label: "Spot, $/h", now: Number(gpu.spot_usd_per_hour), hint: `catalog: ${usd(gpu.catalog_spot_usd_per_hour)}` },
       ]}
       consequence={([onDemand = null, spot = null]) => priceConsequence(fleet.data?.targets ?? [], gpu, { onDemand, spot })}
       send={({ amounts: [onDemand = null, spot = null], ttlS, reason }) =>

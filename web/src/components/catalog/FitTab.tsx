@@ -16,13 +16,13 @@ const COLUMNS = [
   { key: "gpu", head: "Accelerator" },
   { key: "tp", head: "GPUs (TP)", right: true, hint: "GPUs per replica; the width of tensor parallelism" },
   { key: "weights", head: "Weights / GPU", right: true, hint: "of the model's weights, what each GPU holds" },
-  { key: "kv", head: "KV cache", right: true, hint: "tokens that fit beside the weights" },
+  { key: "kv", head: "KV tokens", right: true, hint: "tokens of cache that fit beside the weights" },
   { key: "seq", head: "Sequences", right: true, hint: "requests of full length that fit at once, or the engine's limit" },
   { key: "ttft", head: "TTFT", right: true, hint: "time to first token on an idle replica" },
   { key: "tpot", head: "TPOT", right: true, hint: "mean time per output token at the goodput" },
   { key: "goodput", head: "Goodput", right: true, hint: "what one replica carries within the SLO" },
   { key: "bound", head: "Bound by", hint: "what more load would break first" },
-  { key: "usd", head: "$ per hour", right: true },
+  { key: "usd", head: "$/h", right: true },
   { key: "out", head: "$/M output", right: true, hint: "dollars per million output tokens at the goodput" },
   { key: "all", head: "$/M tokens", right: true, hint: "dollars per million tokens, input and output, at the goodput" },
 ];
@@ -112,24 +112,24 @@ function Amount({ label, value, min, step, onChange }: AmountProps) {
 }
 
 function FitTable({ rows }: { rows: Fit[] }) {
-  return <DataTable label="What fits where" columns={COLUMNS} rows={rows.map((fit) => ({ key: `${fit.accelerator} ${fit.gpus}`, dimmed: fit.goodput_rps === null, cells: cellsOf(fit) }))} minWidth={980} testId="fit-row" />;
+  return <DataTable label="What fits where" columns={COLUMNS} rows={rows.map((fit) => ({ key: `${fit.accelerator} ${fit.gpus}`, dimmed: fit.goodput_rps === null, cells: cellsOf(fit) }))} minWidth={1040} testId="fit-row" />;
 }
 
 function cellsOf(fit: Fit) {
   const name = (
     <>
       <Group gap={6} wrap="nowrap">
-        <Text span size="sm" fw={600}>
+        <Text span size="sm" fw={600} style={{ whiteSpace: "nowrap" }}>
           {fit.accelerator}
         </Text>
         {fit.cheapest && (
-          <Badge size="sm" radius="sm" variant="light" color="teal" tt="none">
+          <Badge size="sm" radius="sm" variant="light" color="teal" tt="none" style={{ flex: "none" }}>
             cheapest
           </Badge>
         )}
       </Group>
       {(fit.why ?? fit.caution) !== null && (
-        <Text size="xs" c="dimmed">
+        <Text size="xs" c="dimmed" miw={150}>
           {fit.why ?? fit.caution}
         </Text>
       )}
@@ -139,7 +139,7 @@ function cellsOf(fit: Fit) {
     name,
     fit.gpus,
     gib(fit.weight_bytes / fit.gpus),
-    fit.kv_tokens === null ? UNKNOWN : `${count(Math.round(fit.kv_tokens / 1000))} k tokens`,
+    fit.kv_tokens === null ? UNKNOWN : `${count(Math.round(fit.kv_tokens / 1000))} k`,
     count(fit.sequences),
     seconds(fit.ttft_s),
     seconds(fit.tpot_s),

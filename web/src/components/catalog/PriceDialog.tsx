@@ -41,7 +41,7 @@ export function PriceDialog({ title, fields, consequence, send, pending, error, 
         }}
       >
         <Stack gap="sm">
-          <Group grow align="start">
+          <Group grow align="end">
             {fields.map(({ label, hint }, i) => (
               <NumberInput
                 key={label}
@@ -56,7 +56,7 @@ export function PriceDialog({ title, fields, consequence, send, pending, error, 
                 onChange={(value) => setAmounts(amounts.map((one, j) => (i === j ? (typeof value === "number" ? value : null) : one)))}
               />
             ))}
-            <Select label="Holds" data={UNTIL} allowDeselect={false} value={ttl} onChange={(value) => setTtl(value ?? "")} description={fields.some(({ hint }) => hint) ? " " : undefined} />
+            <Select label="Holds" data={UNTIL} allowDeselect={false} value={ttl} onChange={(value) => setTtl(value ?? "")} />
           </Group>
           <Textarea label="Reason" description="It stands in the audit." required autosize maxLength={2000} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
           <Alert color="blue" title="What will happen" role="status" data-testid="consequence">
