@@ -35,7 +35,7 @@ export function FleetView({ fleet }: { fleet: Fleet }) {
   const { totals, targets } = fleet;
   // What is late is late by the clock, also while no new decision comes.
   const now = useHeardBy(totals.now_s);
-  const rows = useMemo(() => grouped(arranged(targets, search, now), search.group), [targets, search, now]);
+  const rows = useMemo(() => grouped(arranged(targets, search, now), search.group, now), [targets, search, now]);
   if (targets.length === 0) {
     return (
       <Empty title="Waiting for the first decision">

@@ -1,4 +1,4 @@
-import { Group, SegmentedControl, Stack, Tabs, TextInput, Title } from "@mantine/core";
+import { Group, SegmentedControl, Stack, Tabs, Title } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 
 import type { Override } from "../api/client";
@@ -6,6 +6,7 @@ import { useOverrides } from "../api/overrides";
 import { Freezes } from "../components/freezes/Section";
 import { Older } from "../components/Older";
 import { OverrideTable } from "../components/overrides/Table";
+import { SearchInput } from "../components/SearchInput";
 import { Answer, Empty } from "../components/states";
 import { type OverridesSearch, overridesSearch } from "../lib/search";
 
@@ -54,13 +55,12 @@ function Filters({ search, set }: { search: OverridesSearch; set: (change: Parti
         ]}
         onChange={(show) => set({ show: show as OverridesSearch["show"] })}
       />
-      <TextInput
+      <SearchInput
         aria-label={`search ${search.what ?? "overrides"}`}
         placeholder="Target, variant, person, reason"
-        size="xs"
         w={240}
         value={search.q ?? ""}
-        onChange={(event) => set({ q: event.currentTarget.value || undefined })}
+        onSearch={(q) => set({ q: q || undefined })}
       />
     </Group>
   );
