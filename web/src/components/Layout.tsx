@@ -8,12 +8,13 @@ import { useMe } from "../api/hooks";
 import { setZone, useZone } from "../lib/zone";
 import { ClockBadge } from "./Clock";
 import { LoginGate } from "./Login";
+import { Outage } from "./Outage";
 
 const PAGES = [
   { to: "/", label: "Fleet" },
   { to: "/policies", label: "Policies" },
   { to: "/what-if", label: "What-if" },
-  { to: "/overrides", label: "Overrides" },
+  { to: "/overrides", label: "Overrides and freezes" },
   { to: "/catalog", label: "Catalog" },
   { to: "/reports", label: "Reports" },
   { to: "/audit", label: "Audit" },
@@ -64,6 +65,7 @@ export function Layout() {
           </LoginGate>
         </Box>
       </AppShell.Main>
+      <Outage />
     </AppShell>
   );
 }
@@ -74,7 +76,8 @@ const isAt = (path: string, to: string) => (to === "/" ? path === "/" || path.st
 function titleOf(path: string): string {
   if (path.startsWith("/targets/")) return `${decodeURIComponent(path.slice("/targets/".length))} · Tidegate`;
   if (path.startsWith("/ticks/")) return "Decision · Tidegate";
-  return `${PAGES.find(({ to }) => to === path)?.label ?? "Not found"} · Tidegate`;
+  const page = PAGES.find(({ to }) => to === path || (to !== "/" && path.startsWith(`${to}/`)));
+  return `${page?.label ?? "Not found"} · Tidegate`;
 }
 
 /** Who is here, and how they like to read. */

@@ -58,7 +58,8 @@ function priced(targets: TargetSummary[], gpu: Accelerator) {
 const kindOf = (type: string) => (type === "Spot" ? "Spot" : "OnDemand");
 
 /** What another price changes from the next decision on, in numbers. An amount that is null goes back to the catalog's. */
-export function priceConsequence(targets: TargetSummary[], gpu: Accelerator, to: PriceChange): string {
+export function priceConsequence(targets: TargetSummary[] | undefined, gpu: Accelerator, to: PriceChange): string {
+  if (targets === undefined) return "What it changes is not known: the fleet did not answer yet.";
   const found = priced(targets, gpu);
   if (found.length === 0) return `No variant goes by the price of ${gpu.name} now: nothing else changes.`;
   const next = { OnDemand: to.onDemand ?? Number(gpu.catalog_usd_per_hour), Spot: to.spot ?? Number(gpu.catalog_spot_usd_per_hour) };

@@ -33,7 +33,8 @@ function desired(targets: TargetSummary[]): Record<string, number> {
 const cost = (usdPerHour: number, ttlS: number) => `$${((usdPerHour * ttlS) / 3600).toFixed(2)} in ${seconds(ttlS)}`;
 
 /** What a freeze will hold, in numbers, as far as one can say before it begins. */
-export function held(wish: Wish, targets: TargetSummary[]): { words: string; warnings: string[] } {
+export function held(wish: Wish, targets: TargetSummary[] | undefined): { words: string; warnings: string[] } {
+  if (targets === undefined) return { words: "What it will hold is not known: the fleet did not answer yet.", warnings: [] };
   const meant = targets.filter((target) => concerns(wish, target));
   if (meant.length === 0) return { words: "It concerns no target that exists now.", warnings: [] };
   const usd = meant.reduce((sum, { usd_per_hour }) => sum + (usd_per_hour ?? 0), 0);
@@ -60,9 +61,9 @@ function warningsOf({ direction, startsAtS }: Wish, meant: TargetSummary[]): str
 const listed = (targets: TargetSummary[]) => (targets.length > 3 ? `${targets.slice(0, 3).map(keyOf).join(", ")} and ${targets.length - 3} more` : targets.map(keyOf).join(", "));
 
 /** What ending a freeze lets go, in numbers. */
-export function letGo(freeze: Freeze, targets: TargetSummary[]): string {
-  const meant = targets.filter((target) => concerns(freeze, target)).length;
-  const count = `${meant} ${meant === 1 ? "target" : "targets"}`;
+export function letGo(freeze: Freeze, targets: TargetSummary[] | undefined): string {
+  const meant = targets?.filter((target) => concerns(freeze, target)).length;
+  const count = meant === undefined ? "its targets" : `${meant} ${meant === 1 ? "target" : "targets"}`;
   return freeze.state === "Planned"
     ? `It never begins; ${count} would have been frozen.`
     : `From the next decision on ${count} may ${freeze.direction === "Both" ? "be scaled" : "shrink"} again, within the policy's pace.`;

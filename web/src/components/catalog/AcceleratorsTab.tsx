@@ -5,7 +5,7 @@ import { useMay } from "../../api/access";
 import { useAccelerators, useDropAcceleratorPrice, useSetAcceleratorPrice } from "../../api/catalog";
 import { useFleet } from "../../api/hooks";
 import { type Accelerator, gib, priceConsequence, usd } from "../../lib/catalog";
-import { number, UNKNOWN } from "../../lib/format";
+import { number } from "../../lib/format";
 import { Moment } from "../bits";
 import { DataTable } from "../DataTable";
 import { MayButton } from "../MayButton";
@@ -116,7 +116,7 @@ function SetPrice({ gpu, close }: { gpu: Accelerator; close: () => void }) {
         { label: "On demand, $/h", now: Number(gpu.usd_per_hour), hint: `catalog: ${usd(gpu.catalog_usd_per_hour)}` },
         { label: "Spot, $/h", now: Number(gpu.spot_usd_per_hour), hint: `catalog: ${usd(gpu.catalog_spot_usd_per_hour)}` },
       ]}
-      consequence={([onDemand = null, spot = null]) => priceConsequence(fleet.data?.targets ?? [], gpu, { onDemand, spot })}
+      consequence={([onDemand = null, spot = null]) => priceConsequence(fleet.data?.targets, gpu, { onDemand, spot })}
       send={({ amounts: [onDemand = null, spot = null], ttlS, reason }) =>
         set.mutate(
           {
@@ -141,7 +141,7 @@ function DropPrice({ gpu, close }: { gpu: Accelerator; close: () => void }) {
   return (
     <TakeBackDialog
       title={`Take back the price of ${gpu.name}?`}
-      words={words + (fleet.data ? priceConsequence(fleet.data.targets, gpu, { onDemand: null, spot: null }) : UNKNOWN)}
+      words={words + priceConsequence(fleet.data?.targets, gpu, { onDemand: null, spot: null })}
       send={() => drop.mutate({ accelerator: gpu.name, etag: gpu.etag }, { onSuccess: close })}
       pending={drop.isPending}
       error={drop.error}

@@ -27,10 +27,10 @@ function scopes(targets: TargetSummary[]): { value: string; scope: Scope }[] {
 
 /** A window in which nothing changes, or nothing goes down; it says what it will hold before it does. */
 export function FreezeDialog({ first, close }: { first?: string; close: () => void }) {
-  const targets = useFleet().data?.targets ?? [];
+  const targets = useFleet().data?.targets;
   const { nowS } = useLive();
   const zone = useZone();
-  const choices = scopes(targets);
+  const choices = scopes(targets ?? []);
   const [picked, setChosen] = useState(first);
   const chosen = picked ?? choices[1]?.value ?? EVERYTHING;
   const [direction, setDirection] = useState<Wish["direction"]>("Down");

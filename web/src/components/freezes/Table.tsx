@@ -106,7 +106,7 @@ function EndDialog({ freeze, close }: { freeze: Freeze; close: () => void }) {
     <Modal opened onClose={close} title={`${freeze.state === "Planned" ? "Call off" : "End"} the freeze of ${scopeOf(freeze)}?`} closeButtonProps={{ "aria-label": "close" }}>
       <Stack>
         <Text size="sm" data-testid="consequence">
-          {letGo(freeze, fleet.data?.targets ?? [])} It stays in the list, ended.
+          {letGo(freeze, fleet.data?.targets)} It stays in the list, ended.
         </Text>
         <Refused error={end.error} />
         <Group justify="end">
