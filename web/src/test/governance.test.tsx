@@ -122,8 +122,8 @@ describe("the catalog", () => {
     writes("put", "/api/v1/catalog/accelerators/H100/price", { detail: "it is version 3 now" }, 412);
     await show(<AcceleratorsTab />);
     await screen.findByText("H100");
-    await waitFor(() => expect(screen.getByRole("button", { name: "set the price of H100" })).not.toHaveAttribute("aria-disabled"));
-    await press("set the price of H100");
+    await waitFor(() => expect(screen.getByRole("button", { name: "set price: H100" })).not.toHaveAttribute("aria-disabled"));
+    await press("set price: H100");
     type("On demand, $/h", "3.5");
     await waitFor(() => expect(screen.getByTestId("consequence")).toHaveTextContent("$12.00/h → $10.50/h (−$1.50/h)"));
     type(/Reason/, "new contract");
@@ -139,7 +139,7 @@ describe("the catalog", () => {
   it("lets nobody but administrators of everything set a price, and says so", async () => {
     gets({ "/api/v1/catalog/accelerators": [accelerator()], "/api/v1/me": me("Admin", "default") });
     await show(<AcceleratorsTab />);
-    expect(await screen.findByRole("button", { name: "set the price of H100" })).toHaveAttribute("title", "This needs the role Admin of all namespaces");
+    expect(await screen.findByRole("button", { name: "set price: H100" })).toHaveAttribute("title", "This needs the role Admin of all namespaces");
   });
 });
 

@@ -78,11 +78,11 @@ function cellsOf(gpu: Accelerator, may: boolean, act: (doing: Doing) => void) {
       </div>
     ),
     <Group key="actions" gap={6} wrap="nowrap" justify="end">
-      <MayButton may={may} needs={NEEDS} size="compact-xs" aria-label={`set the price of ${gpu.name}`} onClick={() => act({ name: gpu.name, what: "set" })}>
+      <MayButton may={may} needs={NEEDS} size="compact-xs" aria-label={`set price: ${gpu.name}`} onClick={() => act({ name: gpu.name, what: "set" })}>
         Set price
       </MayButton>
       {gpu.override !== null && (
-        <MayButton may={may} needs={NEEDS} size="compact-xs" aria-label={`take back the price of ${gpu.name}`} onClick={() => act({ name: gpu.name, what: "drop" })}>
+        <MayButton may={may} needs={NEEDS} size="compact-xs" aria-label={`take back: ${gpu.name}`} onClick={() => act({ name: gpu.name, what: "drop" })}>
           Take back
         </MayButton>
       )}

@@ -108,11 +108,11 @@ function cellsOf({ status, usd_per_replica_hour, price_source, price }: VariantP
       </div>
     ),
     <Group key="actions" gap={6} wrap="nowrap" justify="end">
-      <MayButton may={may} needs={needs} size="compact-xs" aria-label={`set the price of ${status.name}`} onClick={() => act({ name: status.name, what: "set" })}>
+      <MayButton may={may} needs={needs} size="compact-xs" aria-label={`set price: ${status.name}`} onClick={() => act({ name: status.name, what: "set" })}>
         Set price
       </MayButton>
       {price !== null && (
-        <MayButton may={may} needs={needs} size="compact-xs" aria-label={`take back the price of ${status.name}`} onClick={() => act({ name: status.name, what: "drop" })}>
+        <MayButton may={may} needs={needs} size="compact-xs" aria-label={`take back: ${status.name}`} onClick={() => act({ name: status.name, what: "drop" })}>
           Take back
         </MayButton>
       )}
