@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 _log = logging.getLogger(__name__)
 BROKER_TIMEOUT_S = 2.0
@@ -32,6 +32,19 @@ class CeleryTasks:
             return False
         return True
 
+    def waiting(self) -> int | None:
+        """See `Tasks`."""
+        queue = self._app.amqp.queues[self._app.conf.task_default_queue]
+        with self._app.connection_for_read() as connection:
+            try:
+                connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+                return int(queue(connection.default_channel).queue_declare(passive=True).message_count)
+            except ChannelError:
+                return 0  # a queue that nothing waits in is not there
+            except (OperationalError, *connection.connection_errors) as error:
+                _log.warning("the broker does not answer: %s", error)
+                return None
+
 
 class NoTasks:
     """`Tasks` where there is no broker: everything waits for a sweep."""
@@ -39,6 +52,10 @@ class NoTasks:
     def send(self, name: str, *arguments: str) -> bool:  # noqa: ARG002 (the port's)
         """See `Tasks`."""
         return False
+
+    def waiting(self) -> int | None:
+        """See `Tasks`."""
+        return None
 
 
 class RecordedTasks:
@@ -53,3 +70,7 @@ class RecordedTasks:
         if not self.away:
             self.sent.append((name, *arguments))
         return not self.away
+
+    def waiting(self) -> int | None:
+        """See `Tasks`."""
+        return None if self.away else len(self.sent)

@@ -14,14 +14,28 @@ from fastapi.responses import JSONResponse, Response
 from controlplane import __version__
 from controlplane.adapters.clock import real_now_s
 from controlplane.adapters.task_sender import NoTasks
-from controlplane.api import catalog, channels, explain, freezes, jobs, overrides, prices, reports, settings, variants
+from controlplane.api import (
+    catalog,
+    channels,
+    explain,
+    freeze_ticks,
+    freezes,
+    health,
+    job_events,
+    jobs,
+    overrides,
+    prices,
+    reports,
+    settings,
+    variants,
+)
 from controlplane.api.access import audit, sessions, tokens
 from controlplane.api.access.authenticate import DatabaseAuthenticator
 from controlplane.api.doors import Doors
 from controlplane.api.events import TickFeed
 from controlplane.api.guards import Guards
 from controlplane.api.metrics import render_metrics
-from controlplane.api.policies import approvals, documents, regret, stages
+from controlplane.api.policies import approvals, documents, imports, regret, stages
 from controlplane.api.principals import demand, principal_of
 from controlplane.api.problems import add_problem_handlers
 from controlplane.api.routes import router
@@ -35,7 +49,7 @@ from controlplane.store.migrate import is_current
 from controlplane.store.queries import Queries
 from controlplane.store.unit import Writer
 
-POLICIES = (documents.router, stages.router, approvals.router, regret.router)
+POLICIES = (imports.router, documents.router, stages.router, approvals.router, regret.router)
 
 
 def create_app(
@@ -81,8 +95,9 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(Guards, limited=doors.limited)
     add_problem_handlers(app)
-    governance = (overrides.router, freezes.router, catalog.router, prices.router, variants.router, settings.router)
-    work = (explain.router, jobs.router, reports.router, channels.router)
+    directives = (overrides.router, freezes.router, freeze_ticks.router)
+    governance = (*directives, catalog.router, prices.router, variants.router, settings.router)
+    work = (health.router, explain.router, jobs.router, job_events.router, reports.router, channels.router)
     for part in (router, *governance, *POLICIES, *work, sessions.router, tokens.router, audit.router):
         app.include_router(part)
     _add_health(app, lambda: is_current(engine))

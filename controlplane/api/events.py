@@ -23,6 +23,8 @@ STREAM_S = 600.0
 """Real seconds that one stream lasts: who listens comes again by itself, and is then asked again who it is."""
 QUEUE_SIZE = 1000
 """Events that a slow listener may be behind; then it loses the oldest and reads the page anew."""
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
+"""Of a stream: nobody on its way keeps it, gathers it or packs it."""
 _SUMMARY = TypeAdapter(TickSummary)
 _log = logging.getLogger(__name__)
 

@@ -62,6 +62,7 @@ class FreezeOut(BaseModel):
     ended_at_s: float | None
     ended_by: str | None
     state: Literal["Planned", "Active", "Over", "Ended"]
+    ticks: Annotated[str, Field(description="where the decisions are in which it was heard")]
     etag: str
 
 
@@ -97,7 +98,7 @@ def freezes(
 @router.get("/freezes/{freeze_id}", responses=MISSING, response_model=FreezeOut)
 def freeze(freeze_id: UUID, request: Request, who: Who) -> JSONResponse:
     """One freeze, with its ETag."""
-    found = _found(request, who, freeze_id)
+    found = found_freeze(request, who, freeze_id)
     view = freeze_out(found, request.app.state.clock.now_s())
     return JSONResponse(view.model_dump(mode="json"), headers={"ETag": etag(found.version)})
 
@@ -118,7 +119,7 @@ def create_freeze(body: FreezeIn, request: Request, write: Writing) -> JSONRespo
 @router.delete("/freezes/{freeze_id}", response_model=FreezeOut, responses=MISSING | NO_LONGER)
 def end_freeze(freeze_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """End a freeze now, or call off one that is still to begin. It stays in the list, ended."""
-    before = _found(request, write.who, freeze_id)
+    before = found_freeze(request, write.who, freeze_id)
     namespace = before.scoped.namespace
     role = AccessRole.ADMIN if namespace is None else AccessRole.OPERATOR
     demand(write.who, role, namespace)
@@ -137,8 +138,12 @@ def _store(request: Request) -> Freezes:
     return Freezes(request.app.state.writer.engine)
 
 
-def _found(request: Request, who: Principal, freeze_id: UUID) -> StoredFreeze:
-    """One that they may see; one of everything is seen by all who see something."""
+def found_freeze(request: Request, who: Principal, freeze_id: UUID) -> StoredFreeze:
+    """One that they may see; one of everything is seen by all who see something.
+
+    Raises:
+        NotFound: if there is none that they may see.
+    """
     found = _store(request).get(freeze_id)
     if found is None:
         raise NotFound(f"there is no freeze {freeze_id}")
@@ -180,5 +185,6 @@ def freeze_out(stored: StoredFreeze, now_s: float) -> FreezeOut:
         ended_at_s=stored.ended_at_s,
         ended_by=stored.ended_by,
         state=state,
+        ticks=f"/api/v1/freezes/{stored.id}/ticks",
         etag=etag(stored.version),
     )

@@ -176,7 +176,7 @@ def jobs(
         seen = frozenset((namespace.replace("\x00", ""),))
     found, more = _store(request).page(seen, kind, read_cursor(cursor), limit)
     following = cursor_of(found[-1].created_at_s, found[-1].id) if more else None
-    return JobPage(items=[JobSummary(**_summary(one)) for one in found], next_cursor=following)
+    return JobPage(items=[job_summary(one) for one in found], next_cursor=following)
 
 
 @router.get("/jobs/{job_id}", response_model=JobOut, responses=MISSING)
@@ -185,7 +185,7 @@ def job(job_id: UUID, request: Request, who: Who) -> JSONResponse:
     found = _found(request, job_id)
     demand(who, AccessRole.VIEWER, found.namespace)
     # The result is sent as it was stored: to read it into values and write them again would double a megabyte's cost.
-    view = TypeAdapter(JobSummary).dump_python(JobSummary(**_summary(found)), mode="json")
+    view = TypeAdapter(JobSummary).dump_python(job_summary(found), mode="json")
     view |= {"replay": None, "what_if": None}
     view["replay" if found.kind is JobKind.REPLAY else "what_if"] = found.result
     return JSONResponse(view, headers={"ETag": etag(found.version)})
@@ -200,7 +200,7 @@ def create_job(body: JobIn, request: Request, write: Writing) -> JSONResponse:
     kind = JobKind(body.kind)
     with write.unit(AccessRole.OPERATOR, namespace) as unit:
         made = Jobs.create(unit, kind, namespace, TypeAdapter(type(wanted)).dump_python(wanted, mode="json"))
-        view = JobSummary(**_summary(made))
+        view = job_summary(made)
         tasks: Tasks = request.app.state.tasks
         unit.after_commit.append(lambda: _send(tasks, made.id))
         unit.audit("job.create", f"jobs/{made.id}", namespace, None, view.model_dump(mode="json"))
@@ -210,14 +210,14 @@ def create_job(body: JobIn, request: Request, write: Writing) -> JSONResponse:
 @router.delete("/jobs/{job_id}", response_model=JobSummary, responses=CHANGING)
 def cancel_job(job_id: UUID, request: Request, write: Writing) -> JSONResponse:
     """End a job: a queued one now, a running one within a second or two. It stays in the list."""
-    before = _found(request, job_id)
+    before = found_job(_store(request), job_id)
     demand(write.who, AccessRole.OPERATOR, before.namespace)
     version = write.version()
     if is_final(before.status):
         raise Conflict(f"job {job_id} is {before.status} already")
     with write.unit(AccessRole.OPERATOR, before.namespace) as unit:
-        after = JobSummary(**_summary(Jobs.cancel(unit, before, version)))
-        old = JobSummary(**_summary(before)).model_dump(mode="json")
+        after = job_summary(Jobs.cancel(unit, before, version))
+        old = job_summary(before).model_dump(mode="json")
         unit.audit("job.cancel", f"jobs/{job_id}", before.namespace, old, after.model_dump(mode="json"))
         return answer(unit, 200, after, int(after.etag.strip('"')))
 
@@ -293,6 +293,18 @@ def _store(request: Request) -> Jobs:
     return Jobs(request.app.state.writer.engine)
 
 
+def found_job(store: Jobs, job_id: UUID) -> StoredJob:
+    """One, without its result.
+
+    Raises:
+        NotFound: if there is none of that id.
+    """
+    found = store.summary(job_id)
+    if found is None:
+        raise NotFound(f"there is no job {job_id}")
+    return found
+
+
 def _found(request: Request, job_id: UUID) -> StoredJob:
     found = _store(request).get(job_id)
     if found is None:
@@ -300,6 +312,8 @@ def _found(request: Request, job_id: UUID) -> StoredJob:
     return found
 
 
-def _summary(stored: StoredJob) -> dict[str, Any]:
+def job_summary(stored: StoredJob) -> JobSummary:
+    """As the API shows it in lists."""
     names = set(JobSummary.model_fields) - {"etag", "request"}
-    return {**{n: getattr(stored, n) for n in names}, "request": dict(stored.request), "etag": etag(stored.version)}
+    fields = {name: getattr(stored, name) for name in names}
+    return JobSummary(**fields, request=dict(stored.request), etag=etag(stored.version))

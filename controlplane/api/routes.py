@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from controlplane.api import present
-from controlplane.api.events import event_stream
+from controlplane.api.events import HEADERS, event_stream
 from controlplane.api.principals import Who, demand
 from controlplane.api.problems import MISSING, NotFound
 from controlplane.api.ranges import Range
@@ -37,7 +37,7 @@ Reader = Annotated[Queries, Depends(_queries)]
 TheClock = Annotated[Clock, Depends(_clock)]
 
 
-def _seen(queries: Queries, clock: Clock, who: Principal) -> list[TargetRow]:
+def seen_rows(queries: Queries, clock: Clock, who: Principal) -> list[TargetRow]:
     """The targets that they may see."""
     where = who.namespaces(AccessRole.VIEWER)
     rows = queries.target_rows(clock.now_s())
@@ -56,13 +56,13 @@ def _row(queries: Queries, clock: Clock, who: Principal, namespace: str, name: s
 @router.get("/fleet", tags=["fleet"])
 def fleet(queries: Reader, clock: TheClock, who: Who) -> Fleet:
     """Every target that you may see with its newest decision, and the sums over them."""
-    return present.fleet(_seen(queries, clock, who), clock)
+    return present.fleet(seen_rows(queries, clock, who), clock)
 
 
 @router.get("/targets", tags=["targets"])
 def targets(queries: Reader, clock: TheClock, who: Who) -> list[TargetSummary]:
     """Every target that you may see, by namespace and name."""
-    return [present.target_summary(row) for row in _seen(queries, clock, who)]
+    return [present.target_summary(row) for row in seen_rows(queries, clock, who)]
 
 
 @router.get("/targets/{namespace}/{name}", tags=["targets"], responses=MISSING)
@@ -131,6 +131,5 @@ def neighbours(tick_id: str, queries: Reader, who: Who) -> TickNeighbours:
 async def events(request: Request, clock: TheClock, who: Who) -> StreamingResponse:
     """Server-sent events of the targets that you may see: `tick` with a TickSummary, and `heartbeat` with the
     controller's clock."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
     stream = event_stream(request.app.state.feed, clock, who.namespaces(AccessRole.VIEWER))
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)

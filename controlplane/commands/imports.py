@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,8 @@ from controlplane.commands.options import OptionError
 from controlplane.domain import catalog
 from controlplane.domain.manifest_slo import Preset
 from controlplane.importing import hpa, scaled_object
+from controlplane.importing.documents import Document, in_namespace, items, model_of, name_of, target_of, workload_of
 from controlplane.importing.imported import Choice, Imported
-from controlplane.importing.served_model import catalog_name, served_model
-
-Document = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def _run(kind: _Kind, options: ImportOptions) -> None:
         found, workload = _from_file(kind, options, options.file)
     else:
         found, workload = asyncio.run(_from_cluster(kind, options))
-    choice = Choice(options.model or _served(workload), options.preset, options.accelerator)
+    choice = Choice(options.model or model_of(workload, "--model"), options.preset, options.accelerator)
     text = kind.read(found, choice).to_yaml()
     if options.output is None:
         sys.stdout.write(text)
@@ -88,22 +86,6 @@ def _check(options: ImportOptions) -> None:
         raise OptionError(f"--slo is {options.preset!r}; allowed: {', '.join(Preset)}")
 
 
-def _served(workload: Document | None) -> str:
-    """The catalog's name of the model that the workload serves.
-
-    Raises:
-        OptionError: if its command line names none, or one that the catalog does not hold. It is not guessed.
-    """
-    served = served_model(workload)
-    name = catalog_name(served) if served else None
-    if name is None:
-        found = (
-            f"{served!r}, which the workload serves, is not in the catalog" if served else "no command line names one"
-        )
-        raise OptionError(f"--model is absent, and {found}; allowed: {', '.join(catalog.MODELS)}")
-    return name
-
-
 # Where the documents are
 
 
@@ -113,42 +95,12 @@ def _from_file(kind: _Kind, options: ImportOptions, path: Path) -> tuple[Documen
         loaded = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise OptionError(f"--file {path} is no YAML: {error}") from error
-    documents = [each for one in loaded for each in _items(one)]
-    named = [one for one in documents if one.get("kind") == kind.name and _name(one) == options.name]
+    documents = items(loaded)
+    named = [one for one in documents if one.get("kind") == kind.name and name_of(one) == options.name]
     if not named:
-        there = ", ".join(f"{one.get('kind')} {_name(one)}" for one in documents) or "nothing"
+        there = ", ".join(f"{one.get('kind')} {name_of(one)}" for one in documents) or "nothing"
         raise OptionError(f"--file {path} has no {kind.name} {options.name}; it has {there}")
-    target = _target(named[0])
-    metadata = {"namespace": options.namespace, **_mapping(named[0]["metadata"])}
-    return {**named[0], "metadata": metadata}, next(
-        (one for one in documents if (one.get("kind"), _name(one)) == target[1:]), None
-    )
-
-
-def _items(document: object) -> list[Document]:
-    """The objects of a document: itself, or those of a List."""
-    if not isinstance(document, Mapping):
-        return []
-    items = document.get("items")
-    return [one for one in items if isinstance(one, Mapping)] if isinstance(items, list) else [document]
-
-
-def _mapping(value: object) -> Document:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _name(document: Document) -> object:
-    return _mapping(document.get("metadata")).get("name")
-
-
-def _target(document: Document) -> tuple[str, str, str]:
-    """apiVersion, kind and name of what it scales; empty where it does not say."""
-    given = _mapping(_mapping(document.get("spec")).get("scaleTargetRef"))
-    return (
-        str(given.get("apiVersion") or "apps/v1"),
-        str(given.get("kind") or "Deployment"),
-        str(given.get("name") or ""),
-    )
+    return in_namespace(named[0], options.namespace), workload_of(named[0], documents)
 
 
 async def _from_cluster(kind: _Kind, options: ImportOptions) -> tuple[Document, Document | None]:
@@ -158,7 +110,7 @@ async def _from_cluster(kind: _Kind, options: ImportOptions) -> tuple[Document, 
         except KubeError as error:
             raise OptionError(f"{kind.name} {options.namespace}/{options.name}: {error}") from error
         found = {"kind": kind.name, **found}
-        return found, await _workload(http, options.namespace, *_target(found)) if options.model is None else None
+        return found, await _workload(http, options.namespace, *target_of(found)) if options.model is None else None
 
 
 async def _workload(http: KubeHttp, namespace: str, api_version: str, kind: str, name: str) -> Document | None:

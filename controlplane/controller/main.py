@@ -30,6 +30,7 @@ from controlplane.controller.directing import Directing
 from controlplane.controller.governing import Governing
 from controlplane.controller.loop import Controller, Ports
 from controlplane.controller.metrics import Inside
+from controlplane.controller.presence import Presence
 from controlplane.controller.pulse import Pulse
 from controlplane.controller.serving import serving_all
 from controlplane.controller.teller import Teller
@@ -37,6 +38,7 @@ from controlplane.settings import Settings
 from controlplane.store.directives import PostgresDirectives
 from controlplane.store.governed import PostgresPolicySource
 from controlplane.store.ledger import PostgresLedger
+from controlplane.store.presence import Processes
 
 SNAPSHOT, POLICIES = "directives.json", "policies.json"
 """Beside the spool: on the volume that outlives the process."""
@@ -98,6 +100,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(lease.hold())
                 group.create_task(Controller(ports).run(lease.leading))
                 group.create_task(ports.teller.run())
+                group.create_task(Presence(identity, Processes(ledger.engine), pulse, spool).run())
         finally:
             await lease.release()
             ledger.close()

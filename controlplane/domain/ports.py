@@ -213,6 +213,10 @@ class Tasks(Protocol):
         the ledger, and a sweep sends it again."""
         ...
 
+    def waiting(self) -> int | None:
+        """Tasks that no worker has taken yet; None where the broker does not answer, or there is none."""
+        ...
+
 
 class NotificationEvent(StrEnum):
     """What people may want to be told of."""

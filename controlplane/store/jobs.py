@@ -93,6 +93,12 @@ class Jobs:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
         return None if row is None else _stored(row)
 
+    def summary(self, job_id: UUID) -> StoredJob | None:
+        """One without its result, which may be megabytes; None where there is none of that id."""
+        with transaction(self._engine) as connection:
+            row = connection.execute(select(*SUMMARY).where(jobs.c.id == job_id)).mappings().first()
+        return None if row is None else _stored(row)
+
     @staticmethod
     def create(unit: Unit, kind: JobKind, namespace: str, request: Mapping[str, Any]) -> StoredJob:
         """A new one, queued."""

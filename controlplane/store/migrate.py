@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 import migrations
 from controlplane.store.engine import make_engine, transaction
@@ -36,11 +36,30 @@ def is_current(engine: Engine) -> bool:
     Raises:
         LedgerUnavailable: if it does not answer.
     """
-    scripts = ScriptDirectory.from_config(configuration(""))
     with transaction(engine) as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
-    return current == scripts.get_current_head() or (current is not None and current not in known)
+        current = revision_of(connection)
+    return current == newest_revision() or (current is not None and not is_known(current))
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The schema's revision; None: there is none yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """The newest revision that this program knows."""
+    head = _scripts().get_current_head()
+    assert head is not None, "the migrations are packaged with the program"
+    return head
+
+
+def is_known(revision: str) -> bool:
+    """Whether this program knows that revision."""
+    return revision in {script.revision for script in _scripts().walk_revisions()}
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(configuration(""))
 
 
 def is_current_at(url: str) -> bool:

@@ -7,6 +7,8 @@ import os
 from celery import Celery
 from celery.schedules import schedule
 
+from controlplane.workers import presence
+
 FIT_EVERY_S = 20.0
 """Real seconds between rounds of fits: at a speed of 30 that is ten minutes of load, in life the fits cost little."""
 EXPIRY_EVERY_S = 30.0
@@ -65,3 +67,4 @@ def make_app(broker_url: str) -> Celery:
 
 
 app = make_app(os.environ.get("TIDEGATE_BROKER_URL", "redis://127.0.0.1:6379/0"))
+presence.install()

@@ -34,13 +34,18 @@ EXAMPLE_SPEC: dict[str, Any] = {
 Body = TypeVar("Body", bound=BaseModel)
 
 
-def _without_nul(value: object) -> object:
+def without_nul(value: object) -> object:
+    """The value; PostgreSQL's text holds every character but NUL.
+
+    Raises:
+        ValueError: if it is a text with one.
+    """
     if isinstance(value, str) and "\x00" in value:
         raise ValueError("text without the character U+0000 is allowed")
     return value
 
 
-Reason = Annotated[str, Field(min_length=1, max_length=2000), BeforeValidator(_without_nul)]
+Reason = Annotated[str, Field(min_length=1, max_length=2000), BeforeValidator(without_nul)]
 Label = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=63)]], Field(max_length=64)]
 
@@ -175,7 +180,7 @@ def documented(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-class _Plain(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """YAML without aliases: a few lines of them can stand for gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -193,7 +198,7 @@ def parsed(raw: bytes, is_yaml: bool) -> Any:
     name = "YAML" if is_yaml else "JSON"
     try:
         text = raw.decode()
-        found = yaml.load(text, Loader=_Plain) if is_yaml else json.loads(text)
+        found = yaml.load(text, Loader=PlainLoader) if is_yaml else json.loads(text)
         return json.loads(json.dumps(found, allow_nan=False))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise bad_value("body", raw[:40].decode(errors="replace"), f"{name} ({str(error).splitlines()[0]})") from error

@@ -19,6 +19,7 @@ from controlplane.store.tables.governance import (
 )
 from controlplane.store.tables.ledger import cold_start_samples, fits, forecasts, policies, targets, ticks
 from controlplane.store.tables.metadata import metadata
+from controlplane.store.tables.presence import processes
 from controlplane.store.tables.work import deliveries, jobs, notification_channels
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "policy_regrets",
     "policy_stages",
     "policy_versions",
+    "processes",
     "sessions",
     "settings",
     "shadow_ticks",

@@ -44,6 +44,7 @@ api_tokens = Table(
     Column("hint", String(16), nullable=False, comment="its first characters, to tell tokens apart"),
     Column("grants", JSONB(none_as_null=True), nullable=False, comment="[{role, namespace}]"),
     Column("created_by", String(512), nullable=False),
+    Column("owner", String(512), comment="the person that it acts for; NULL: nobody but itself"),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("last_used_at", DateTime(timezone=True)),

@@ -302,6 +302,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/freezes/{freeze_id}/ticks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Freeze Ticks
+         * @description The decisions of one target in which it was heard, newest first. A page may hold fewer than asked for: a
+         *     decision under way while the freeze was made did not hear it.
+         */
+        get: operations["freeze_ticks_api_v1_freezes__freeze_id__ticks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/catalog/accelerators": {
         parameters: {
             query?: never;
@@ -510,6 +531,27 @@ export interface paths {
          */
         put: operations["change_setting_api_v1_settings__setting__put"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Policy
+         * @description An HPA or a KEDA ScaledObject as an equivalent policy, with notes on what was not carried over. Keeps nothing:
+         *     send `policy` to POST /policies, or commit `yaml`.
+         */
+        post: operations["import_policy_api_v1_policies_import_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -930,6 +972,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Health
+         * @description How Tidegate itself is: the database, the broker, controllers and workers, and what could not be read of the
+         *     targets that you may see. 503 where the database does not answer; `/readyz` is for probes.
+         */
+        get: operations["health_api_v1_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ticks/{tick_id}/explain": {
         parameters: {
             query?: never;
@@ -1034,6 +1097,27 @@ export interface paths {
          * @description End a job: a queued one now, a running one within a second or two. It stays in the list.
          */
         delete: operations["cancel_job_api_v1_jobs__job_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Job Events
+         * @description Server-sent events: `job` with a JobSummary now and at each change of its status or progress. The stream ends
+         *     with the one in which it is over; ask for the job then, which has its result. It ends after ten minutes too.
+         */
+        get: operations["job_events_api_v1_jobs__job_id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1689,6 +1773,26 @@ export interface components {
             code: string;
         };
         /**
+         * BrokerHealth
+         * @description The queue between the API and the workers. `waiting` None: the broker does not answer, or none is configured.
+         */
+        BrokerHealth: {
+            /** Answers */
+            answers: boolean;
+            /**
+             * Waiting
+             * @description tasks in the queue that no worker has taken yet
+             */
+            waiting: number | null;
+            /**
+             * Queued Jobs
+             * @description replays and what-ifs that nobody plays yet
+             */
+            queued_jobs: number;
+            /** Running Jobs */
+            running_jobs: number;
+        };
+        /**
          * By
          * @description What a row is of.
          * @enum {string}
@@ -2022,6 +2126,29 @@ export interface components {
             flips: boolean;
             /** Sentence */
             sentence: string;
+        };
+        /**
+         * DatabaseHealth
+         * @description `latency_s` is of one statement that reads nothing, connection and all. `revision` is the schema's, of which this
+         *     program knows `newest_revision`; `current` is False where it must be migrated.
+         */
+        DatabaseHealth: {
+            /** Version */
+            version: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Latency S */
+            latency_s: number;
+            /** Connections */
+            connections: number;
+            /** Max Connections */
+            max_connections: number;
+            /** Revision */
+            revision: string | null;
+            /** Newest Revision */
+            newest_revision: string;
+            /** Current */
+            current: boolean;
         };
         /**
          * Decision
@@ -2558,6 +2685,11 @@ export interface components {
              * @enum {string}
              */
             state: "Planned" | "Active" | "Over" | "Ended";
+            /**
+             * Ticks
+             * @description where the decisions are in which it was heard
+             */
+            ticks: string;
             /** Etag */
             etag: string;
         };
@@ -2700,6 +2832,85 @@ export interface components {
             checks: {
                 [key: string]: string;
             };
+        };
+        /**
+         * ImportIn
+         * @description A HorizontalPodAutoscaler (autoscaling/v2 or v1) or a KEDA ScaledObject, and what neither of them says.
+         * @example {
+         *       "accelerator": "H100",
+         *       "manifest": "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: chat, namespace: default}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: chat-h100}\n  minReplicas: 2\n  maxReplicas: 8\n  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]\n",
+         *       "model": "llama-3.1-8b"
+         *     }
+         */
+        ImportIn: {
+            /**
+             * Manifest
+             * @description YAML or JSON: the object, alone or among others; with its Deployment the model is read there
+             */
+            manifest: string;
+            /**
+             * Name
+             * @description which, where the manifest holds several
+             */
+            name?: string | null;
+            /**
+             * Namespace
+             * @description where the object names none
+             * @default default
+             */
+            namespace: string;
+            /**
+             * Model
+             * @description of the catalog; absent: as the workload says
+             */
+            model?: string | null;
+            /**
+             * Accelerator
+             * @description of the catalog; absent: discovered from the pod template
+             */
+            accelerator?: string | null;
+            /**
+             * @description a preset, to put your own limits in its place
+             * @default Chat
+             */
+            slo: components["schemas"]["Preset"];
+        };
+        /**
+         * ImportOut
+         * @description The policy that does the object's work; `yaml` is the same as a custom resource in Shadow, with the notes as
+         *     comments. `notes`: what to know, and what was not carried over. `valid`: whether POST /policies would take it now;
+         *     else `field` and `message` say why not.
+         */
+        ImportOut: {
+            /** Kind */
+            kind: string;
+            policy: components["schemas"]["ImportedPolicy"];
+            /** Yaml */
+            yaml: string;
+            /** Notes */
+            notes: string[];
+            /** Valid */
+            valid: boolean;
+            /** Field */
+            field?: string | null;
+            /** Message */
+            message?: string | null;
+        };
+        /**
+         * ImportedPolicy
+         * @description As POST /policies takes it: the life cycle says when it decides, so its spec names no mode.
+         */
+        ImportedPolicy: {
+            /** Name */
+            name: string;
+            /** Namespaces */
+            namespaces: string[];
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** Reason */
+            reason: string;
         };
         /**
          * Inventory
@@ -3542,6 +3753,12 @@ export interface components {
          */
         Preference: "Prefer" | "Neutral" | "Avoid";
         /**
+         * Preset
+         * @description Kinds of use whose limits are known.
+         * @enum {string}
+         */
+        Preset: "Chat" | "RAG" | "CodeCompletion" | "Batch";
+        /**
          * PriceOut
          * @description A price that somebody said, and how long it holds. Of a variant `usd_per_hour` is that of a whole replica.
          */
@@ -3591,6 +3808,36 @@ export interface components {
             /** Allowed */
             allowed?: string | null;
         };
+        /**
+         * ProcessHealth
+         * @description A controller, a worker or beat, by its own signs of life, one each ten seconds. `alive` False: silent for longer
+         *     than 45 s; after ten minutes it is forgotten. Seconds here are real.
+         */
+        ProcessHealth: {
+            /** Name */
+            name: string;
+            kind: components["schemas"]["ProcessKind"];
+            /** Version */
+            version: string;
+            /** Alive */
+            alive: boolean;
+            /** Silent S */
+            silent_s: number;
+            /** Age S */
+            age_s: number;
+            /** Leads */
+            leads: boolean | null;
+            /** Busy */
+            busy: number | null;
+            /** Spooled */
+            spooled: number | null;
+        };
+        /**
+         * ProcessKind
+         * @description What it does.
+         * @enum {string}
+         */
+        ProcessKind: "Controller" | "Worker" | "Beat";
         /**
          * PrometheusSource
          * @description A Prometheus that scrapes the replicas already. `labels` narrow its series to this target's, by label name.
@@ -3987,6 +4234,24 @@ export interface components {
             max_replicas?: number | null;
         };
         /**
+         * ScrapeHealth
+         * @description What could be read of a target at its newest decision. `coverage`: replicas that reported / Ready replicas.
+         */
+        ScrapeHealth: {
+            /** Target */
+            target: string;
+            /** At S */
+            at_s: number | null;
+            /** Late */
+            late: boolean;
+            /** Ready */
+            ready: number | null;
+            /** Coverage */
+            coverage: number | null;
+            /** Faults */
+            faults: components["schemas"]["FaultCount"][];
+        };
+        /**
          * SecretKey
          * @description One key of a Secret in the target's own namespace.
          */
@@ -4241,6 +4506,30 @@ export interface components {
             };
             /** Waiting Requests */
             waiting_requests?: number | null;
+        };
+        /**
+         * SystemHealth
+         * @description All of it. `problems` are what is wrong, in words; `ok` where there are none. `leader` is the controller that
+         *     holds the lease.
+         */
+        SystemHealth: {
+            /** Ok */
+            ok: boolean;
+            /** Problems */
+            problems: string[];
+            /**
+             * Now S
+             * @description the controller's clock
+             */
+            now_s: number;
+            database: components["schemas"]["DatabaseHealth"];
+            broker: components["schemas"]["BrokerHealth"];
+            /** Leader */
+            leader: string | null;
+            /** Processes */
+            processes: components["schemas"]["ProcessHealth"][];
+            /** Targets */
+            targets: components["schemas"]["ScrapeHealth"][];
         };
         /**
          * Target
@@ -6590,6 +6879,96 @@ export interface operations {
             };
         };
     };
+    freeze_ticks_api_v1_freezes__freeze_id__ticks_get: {
+        parameters: {
+            query?: {
+                /** @description namespace/name; needed where the freeze is of several */
+                target?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                freeze_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TickPage"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     accelerators_api_v1_catalog_accelerators_get: {
         parameters: {
             query?: never;
@@ -7816,6 +8195,84 @@ export interface operations {
             };
             /** @description If-Match is missing */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_policy_api_v1_policies_import_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10330,6 +10787,80 @@ export interface operations {
             };
         };
     };
+    health_api_v1_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemHealth"];
+                };
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     explain_tick_api_v1_ticks__tick_id__explain_get: {
         parameters: {
             query?: never;
@@ -10937,6 +11468,89 @@ export interface operations {
             };
             /** @description If-Match is missing */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The ledger does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    job_events_api_v1_jobs__job_id__events_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody, or a token that is forged, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A role that does not suffice */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A body that is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value that is not allowed */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
