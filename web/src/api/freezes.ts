@@ -2,7 +2,7 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 
 import type { Freeze, FreezeIn } from "../lib/freeze";
 import { freshKey } from "../lib/key";
-import { client, unwrap } from "./client";
+import { client, type TickPage, unwrap } from "./client";
 import { LIVE } from "./hooks";
 import type { components } from "./schema";
 
@@ -16,6 +16,17 @@ export function useFreezes(wanted: { active: boolean }) {
     getNextPageParam: (page: FreezePage) => page.next_cursor ?? undefined,
     queryFn: async ({ pageParam, signal }): Promise<FreezePage> =>
       unwrap(await client.GET("/api/v1/freezes", { params: { query: { ...wanted, limit: 100, cursor: pageParam } }, signal })),
+  });
+}
+
+/** The decisions in which a freeze was heard, newest first. */
+export function useFreezeHeard(id: string) {
+  return useInfiniteQuery({
+    queryKey: [LIVE, "freeze-heard", id],
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page: TickPage) => page.next_cursor ?? undefined,
+    queryFn: async ({ pageParam, signal }): Promise<TickPage> =>
+      unwrap(await client.GET("/api/v1/freezes/{freeze_id}/ticks", { params: { path: { freeze_id: id }, query: { limit: 30, cursor: pageParam } }, signal })),
   });
 }
 

@@ -56,6 +56,7 @@ export const freeze = (change: Partial<Freeze> = {}): Freeze => ({
   ends_at_s: 1_767_607_200,
   ended_at_s: null,
   ended_by: null,
+  ticks: "/api/v1/freezes/f1/ticks",
   state: "Active",
   etag: '"1"',
   ...change,

@@ -1,5 +1,4 @@
-import { Anchor, Badge, Button, Group, Modal, Stack, Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { Badge, Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 
 import { useMay } from "../../api/access";
@@ -11,6 +10,7 @@ import { Moment } from "../bits";
 import { useNow } from "../Clock";
 import { DataTable } from "../DataTable";
 import { MayButton } from "../MayButton";
+import { HeardOfFreeze } from "../overrides/Heard";
 import { Refused } from "../overrides/Refused";
 
 const COLOURS = { Planned: "yellow", Active: "blue", Over: "gray", Ended: "gray" } as const;
@@ -27,6 +27,7 @@ const COLUMNS = [
 /** Those that hold, that are to begin, and that are over. */
 export function FreezeTable({ freezes }: { freezes: Freeze[] }) {
   const [ending, setEnding] = useState<Freeze | null>(null);
+  const [heard, setHeard] = useState<Freeze | null>(null);
   const now = useNow(1000);
   return (
     <>
@@ -35,8 +36,9 @@ export function FreezeTable({ freezes }: { freezes: Freeze[] }) {
         columns={COLUMNS}
         minWidth={860}
         testId="freeze-row"
-        rows={freezes.map((one) => ({ key: one.id, cells: cellsOf(one, now, () => setEnding(one)) }))}
+        rows={freezes.map((one) => ({ key: one.id, cells: cellsOf(one, now, () => setEnding(one), () => setHeard(one)) }))}
       />
+      {heard && <HeardOfFreeze id={heard.id} title={`Decisions that heard the freeze of ${scopeOf(heard)}`} close={() => setHeard(null)} />}
       {ending && <EndDialog freeze={ending} close={() => setEnding(null)} />}
     </>
   );
@@ -44,7 +46,7 @@ export function FreezeTable({ freezes }: { freezes: Freeze[] }) {
 
 const open = ({ state }: Freeze) => state === "Active" || state === "Planned";
 
-function cellsOf(one: Freeze, now: number | null, onEnd: () => void) {
+function cellsOf(one: Freeze, now: number | null, onEnd: () => void, onHeard: () => void) {
   return [
     <Text key="scope" size="sm" fw={600} style={{ overflowWrap: "anywhere" }}>
       {scopeOf(one)}
@@ -71,22 +73,14 @@ function cellsOf(one: Freeze, now: number | null, onEnd: () => void) {
       {one.actor}: {one.reason}
     </Text>,
     <Group key="actions" gap={8} wrap="nowrap" justify="end">
-      <Decisions freeze={one} />
+      {one.state !== "Planned" && (
+        <Button size="compact-xs" variant="subtle" aria-label={`decisions that heard the freeze of ${scopeOf(one)}`} onClick={onHeard}>
+          Decisions
+        </Button>
+      )}
       {open(one) && <EndButton freeze={one} onEnd={onEnd} />}
     </Group>,
   ];
-}
-
-/** The decisions of its window: of its target, or of the fleet's where it is wider. */
-function Decisions({ freeze }: { freeze: Freeze }) {
-  if (freeze.state === "Planned" || freeze.namespace === null || freeze.target === null) return null;
-  const { namespace, target: name } = freeze;
-  const search = { from: Math.floor(freeze.starts_at_s), to: Math.ceil(freeze.ended_at_s ?? freeze.ends_at_s), verdict: "all" };
-  return (
-    <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace, name } as never} search={search as never} size="xs" style={{ whiteSpace: "nowrap" }}>
-      Decisions
-    </Anchor>
-  );
 }
 
 function EndButton({ freeze, onEnd }: { freeze: Freeze; onEnd: () => void }) {

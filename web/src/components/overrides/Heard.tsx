@@ -2,14 +2,24 @@ import { Anchor, Group, Modal, Stack, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
 import type { TickSummary } from "../../api/client";
+import { useFreezeHeard } from "../../api/freezes";
 import { useHeard } from "../../api/overrides";
 import { Moment, VerdictBadge } from "../bits";
 import { Older } from "../Older";
 import { Answer } from "../states";
 
-/** The decisions that an override was part of, each with the way to its page. */
-export function Heard({ id, title, close }: { id: string; title: string; close: () => void }) {
-  const found = useHeard(id);
+type Props = { id: string; title: string; close: () => void };
+
+export function HeardOfOverride({ id, ...rest }: Props) {
+  return <Heard of={useHeard(id)} {...rest} />;
+}
+
+export function HeardOfFreeze({ id, ...rest }: Props) {
+  return <Heard of={useFreezeHeard(id)} {...rest} />;
+}
+
+/** The decisions that somebody's word was part of, each with the way to its page. */
+function Heard({ of: found, title, close }: { of: ReturnType<typeof useHeard>; title: string; close: () => void }) {
   return (
     <Modal opened onClose={close} title={title} size="lg" closeButtonProps={{ "aria-label": "close" }}>
       <Answer of={found}>

@@ -9,7 +9,7 @@ import { seconds } from "../../lib/format";
 import { Moment } from "../bits";
 import { useNow } from "../Clock";
 import { MayButton } from "../MayButton";
-import { Heard } from "./Heard";
+import { HeardOfOverride } from "./Heard";
 import { Refused } from "./Refused";
 
 const COLOURS = { Active: "blue", Expired: "gray", Ended: "gray" } as const;
@@ -41,7 +41,7 @@ export function OverrideTable({ overrides, withTarget = false }: Props) {
         </Table.Tbody>
       </Table>
       {ending && <EndDialog one={ending} close={() => setEnding(null)} />}
-      {heard && <Heard id={heard.id} title={`Decisions that heard: ${wordsOf(heard)}`} close={() => setHeard(null)} />}
+      {heard && <HeardOfOverride id={heard.id} title={`Decisions that heard: ${wordsOf(heard)}`} close={() => setHeard(null)} />}
     </Paper>
   );
 }
