@@ -14,7 +14,7 @@ const PAGES = [
   { to: "/", label: "Fleet" },
   { to: "/policies", label: "Policies" },
   { to: "/what-if", label: "What-if" },
-  { to: "/overrides", label: "Overrides and freezes" },
+  { to: "/overrides", label: "Overrides, freezes" },
   { to: "/catalog", label: "Catalog" },
   { to: "/reports", label: "Reports" },
   { to: "/audit", label: "Audit" },
@@ -33,7 +33,7 @@ export function Layout() {
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [path]);
   return (
-    <AppShell header={{ height: 52 }} navbar={{ width: 168, breakpoint: "sm", collapsed: { mobile: !opened } }} padding="md">
+    <AppShell header={{ height: 52 }} navbar={{ width: 180, breakpoint: "sm", collapsed: { mobile: !opened } }} padding="md">
       <a className="skip" href="#main">
         Skip to the page
       </a>

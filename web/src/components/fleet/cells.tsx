@@ -45,16 +45,16 @@ export function Replicas({ variants }: { variants: VariantStatus[] }) {
   );
 }
 
-/** In words and by weight, not by colour alone: below its SLO it is bold. */
+/** Now and of the last day. In words and by weight, not by colour alone: below its SLO it is bold. */
 export function Attainment({ target }: { target: TargetSummary }) {
+  const { attainment: now, attainment_day: day, slo } = target;
   const missed = losesSlo(target);
+  const dayMissed = day !== null && day < slo.attainment;
   return (
     <div>
-      <div className={missed ? "bad strong" : undefined}>
-        {share(target.attainment)} / {share(target.attainment_day)}
-      </div>
+      <span className={missed ? "bad strong" : undefined}>{share(now)}</span> / <span className={dayMissed ? "bad strong" : undefined}>{share(day)}</span>
       <div className="dim">
-        {missed ? "below" : "goal"} {share(target.slo.attainment, 1)}
+        {missed ? "below" : dayMissed ? "day below" : "goal"} {share(slo.attainment, 1)}
       </div>
     </div>
   );
