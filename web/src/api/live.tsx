@@ -42,8 +42,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       // After a silence ticks may have been missed, and questions may have failed.
       open: () => void queries.invalidateQueries({ predicate: ({ queryKey, state }) => queryKey[0] === LIVE || state.status === "error" }),
     });
+    // A page that is slow to start has not waited for a word yet.
+    const beganMs = performance.now();
     const watch = setInterval(() => {
-      const heardMs = beat.current?.heardMs ?? 0;
+      const heardMs = beat.current?.heardMs ?? beganMs;
       setStale(performance.now() - heardMs > STALE_AFTER_MS);
     }, 1000);
     return () => {

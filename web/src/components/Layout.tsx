@@ -59,7 +59,7 @@ export function Layout() {
         </Stack>
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1}>
-        <Box maw={1800} mx="auto" w="100%">
+        <Box maw={2320} mx="auto" w="100%">
           <LoginGate>
             <Outlet />
           </LoginGate>

@@ -15,7 +15,7 @@ const SORT_WORDS = { cost: "cheapest tokens first", goodput: "most goodput first
 const COLUMNS = [
   { key: "gpu", head: "Accelerator" },
   { key: "tp", head: "GPUs (TP)", right: true, hint: "GPUs per replica; the width of tensor parallelism" },
-  { key: "weights", head: "Weights / GPU", right: true, hint: "of the model's weights, what each GPU holds" },
+  { key: "weights", head: "Weights/GPU", right: true, hint: "of the model's weights, what each GPU holds" },
   { key: "kv", head: "KV tokens", right: true, hint: "tokens of cache that fit beside the weights" },
   { key: "seq", head: "Sequences", right: true, hint: "requests of full length that fit at once, or the engine's limit" },
   { key: "ttft", head: "TTFT", right: true, hint: "time to first token on an idle replica" },
@@ -112,7 +112,8 @@ function Amount({ label, value, min, step, onChange }: AmountProps) {
 }
 
 function FitTable({ rows }: { rows: Fit[] }) {
-  return <DataTable label="What fits where" columns={COLUMNS} rows={rows.map((fit) => ({ key: `${fit.accelerator} ${fit.gpus}`, dimmed: fit.goodput_rps === null, cells: cellsOf(fit) }))} minWidth={1040} testId="fit-row" />;
+  const shown = rows.map((fit) => ({ key: `${fit.accelerator} ${fit.gpus}`, dimmed: fit.goodput_rps === null, cells: cellsOf(fit) }));
+  return <DataTable label="What fits where" columns={COLUMNS} rows={shown} minWidth={1040} dense testId="fit-row" />;
 }
 
 function cellsOf(fit: Fit) {
@@ -129,7 +130,7 @@ function cellsOf(fit: Fit) {
         )}
       </Group>
       {(fit.why ?? fit.caution) !== null && (
-        <Text size="xs" c="dimmed" miw={150}>
+        <Text size="xs" c="dimmed" miw={130}>
           {fit.why ?? fit.caution}
         </Text>
       )}

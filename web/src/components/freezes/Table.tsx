@@ -52,7 +52,7 @@ function cellsOf(one: Freeze, now: number | null, onEnd: () => void, onHeard: ()
       {scopeOf(one)}
     </Text>,
     DIRECTIONS.find(({ value }) => value === one.direction)?.label,
-    <Badge key="state" variant="outline" radius="sm" tt="none" color={COLOURS[one.state]} c="var(--mantine-color-text)">
+    <Badge key="state" variant="outline" radius="sm" tt="none" miw="max-content" color={COLOURS[one.state]} c="var(--mantine-color-text)">
       {one.state}
     </Badge>,
     <div key="from">

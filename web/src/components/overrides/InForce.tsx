@@ -14,7 +14,7 @@ export function InForce({ namespace, name }: { namespace: string; name: string }
     <Stack gap={4}>
       {said.freezes.map((one) => (
         <Group key={one.id} gap="xs" data-testid="freeze-in-force">
-          <Badge variant="outline" radius="sm" tt="none" color={one.begun ? "blue" : "yellow"} c="var(--mantine-color-text)">
+          <Badge variant="outline" radius="sm" tt="none" miw="max-content" color={one.begun ? "blue" : "yellow"} c="var(--mantine-color-text)">
             {one.begun ? "Frozen" : "To be frozen"}
           </Badge>
           <Text size="sm">

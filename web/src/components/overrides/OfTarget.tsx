@@ -32,7 +32,7 @@ export function OverridesOfTarget({ target }: { target: TargetSummary }) {
           if (items.length > 0) return <OverrideTable overrides={items} />;
           return (
             <Text size="sm" c="dimmed">
-              None: the planner alone decides.
+              No override holds.
             </Text>
           );
         }}

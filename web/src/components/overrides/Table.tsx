@@ -63,7 +63,7 @@ function Row({ one, withTarget, onEnd, onHeard }: RowProps) {
       )}
       <Table.Td>{wordsOf(one)}</Table.Td>
       <Table.Td>
-        <Badge variant="outline" radius="sm" tt="none" color={COLOURS[one.state]} c="var(--mantine-color-text)">
+        <Badge variant="outline" radius="sm" tt="none" miw="max-content" color={COLOURS[one.state]} c="var(--mantine-color-text)">
           {one.state}
         </Badge>
       </Table.Td>

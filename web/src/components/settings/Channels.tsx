@@ -73,7 +73,7 @@ function cellsOf(one: Channel, act: (doing: Doing) => void) {
     </Text>,
     one.url,
     toldWords(one),
-    <Badge key="state" variant="outline" radius="sm" tt="none" color={one.enabled ? "blue" : "gray"} c="var(--mantine-color-text)">
+    <Badge key="state" variant="outline" radius="sm" tt="none" miw="max-content" color={one.enabled ? "blue" : "gray"} c="var(--mantine-color-text)">
       {one.enabled ? "On" : "Off"}
     </Badge>,
     <Group key="actions" gap={6} wrap="nowrap" justify="end">
