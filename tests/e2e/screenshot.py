@@ -22,6 +22,8 @@ SIZES = {"": (1280, 800), "-narrow": (390, 844), "-wide": (2560, 1300)}
 EVERY_SIZE = ("fleet", "target", "decision")
 """Taken at a phone's and a wide screen's width too."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+DAY_S = 86_400.0
+"""What is said for the pictures holds for all of them, over a fast clock too."""
 TARGET = "/api/v1/targets/default/chat"
 
 Act = Callable[[Page], None]
@@ -132,12 +134,18 @@ def moving_tick(system: System) -> str:
 
 def prepare(system: System) -> Prepared:
     """Say something of everything: an override, freezes, a price, a policy's version, a replay beside another's."""
-    floor = {"kind": "Floor", "replicas": 1, "variant": "h100", "ttl_s": 7200, "reason": "the demo of this afternoon"}
+    floor = {"kind": "Floor", "replicas": 1, "variant": "h100", "ttl_s": DAY_S, "reason": "the demo of this afternoon"}
     system.send("POST", f"{TARGET}/overrides", floor)
     now_s = float(system.get("/api/v1/fleet")["totals"]["now_s"])
-    freeze: dict[str, Any] = {"namespace": "default", "direction": "Down", "ttl_s": 3600, "reason": "launch day"}
+    freeze: dict[str, Any] = {"namespace": "default", "direction": "Down", "ttl_s": DAY_S, "reason": "launch day"}
     system.send("POST", "/api/v1/freezes", freeze)
-    later = {"starts_at_s": now_s + 86_400, "target": "chat", "direction": "Both", "reason": "the database moves"}
+    later = {
+        "starts_at_s": now_s + 2.0 * DAY_S,
+        "ttl_s": 3600,
+        "target": "chat",
+        "direction": "Both",
+        "reason": "the database moves",
+    }
     system.send("POST", "/api/v1/freezes", {**freeze, **later})
     return Prepared(moving_tick(system), policy(system), comparison(system, now_s))
 

@@ -25,11 +25,13 @@ export function OverrideTable({ overrides, withTarget = false }: Props) {
   const [heard, setHeard] = useState<Override | null>(null);
   return (
     <Paper withBorder style={{ overflowX: "auto" }} tabIndex={0} role="region" aria-label="Overrides">
-      <Table verticalSpacing={6} horizontalSpacing="md" miw={640}>
+      <Table verticalSpacing={5} horizontalSpacing="sm" miw={640} highlightOnHover>
         <Table.Thead>
           <Table.Tr>
             {[...(withTarget ? ["Target"] : []), "Override", "State", "Until", "By and why"].map((head) => (
-              <Table.Th key={head}>{head}</Table.Th>
+              <Table.Th key={head} fz="xs">
+                {head}
+              </Table.Th>
             ))}
             <Table.Td />
           </Table.Tr>
