@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.e2e.browser import launch_browser
 from tests.e2e.system import System
@@ -15,39 +18,100 @@ PLAYED_S = 90.0
 """Real seconds of play before the pictures are taken: three quarters of an hour of the generated day at a speed of 30."""
 SETTLED_MS = 1200
 """For charts to be drawn and transitions to end."""
-SIZES = {"": (1280, 800), "-narrow": (390, 844)}
-NARROW = ("fleet", "target", "decision")
-"""Taken at a phone's width too."""
-SCHEMES = ("light", "dark")
+SIZES = {"": (1280, 800), "-narrow": (390, 844), "-wide": (2560, 1300)}
+EVERY_SIZE = ("fleet", "target", "decision")
+"""Taken at a phone's and a wide screen's width too."""
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+DAY_S = 86_400.0
+"""What is said for the pictures holds for all of them, over a fast clock too."""
+TARGET = "/api/v1/targets/default/chat"
+
+Act = Callable[[Page], None]
 
 
-def open_dialog(page: Page) -> None:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was made for the pictures: ids of a decision and of a policy, and where two replays are compared."""
+
+    tick: str
+    policy: str
+    comparison: str
+
+
+def open_override(page: Page) -> None:
     """The override dialog, filled in, not sent."""
     page.get_by_role("button", name="Pin or override").click()
     page.get_by_role("textbox", name="Replicas").fill("5")
     page.get_by_label("Reason").fill("load test of the new prompt")
 
 
-def pages(tick: str) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
+def open_freeze(page: Page) -> None:
+    """The freeze dialog, filled in, not sent."""
+    page.get_by_role("button", name="New freeze").click()
+    page.get_by_label("Reason").fill("launch day")
+
+
+def open_price(page: Page) -> None:
+    """The price dialog, filled in, not sent."""
+    page.get_by_role("button", name="set price: H100", exact=True).click()
+    page.get_by_label("On demand, $/h").fill("3.25")
+    page.get_by_label("Reason").fill("new contract")
+
+
+def open_channel(page: Page) -> None:
+    """The channel dialog."""
+    page.get_by_role("button", name="New channel").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("on-call")
+
+
+def pages(made: Prepared) -> Mapping[str, tuple[str, Act | None]]:
     """Where each picture is taken, and what is done there first."""
     return {
         "fleet": ("/", None),
         "target": ("/targets/default/chat?range=1h", None),
-        "override": ("/targets/default/chat?range=1h", open_dialog),
-        "decision": (f"/ticks/{tick}", None),
+        "override": ("/targets/default/chat?range=1h", open_override),
+        "decision": (f"/ticks/{made.tick}", None),
+        "policies": ("/policies", None),
+        "policy": (f"/policies/{made.policy}", None),
+        "what-if": ("/what-if", None),
+        "comparison": (f"/what-if/{made.comparison}", None),
         "overrides": ("/overrides?show=all", None),
+        "freezes": ("/overrides?show=all&what=freezes", None),
+        "freeze": ("/overrides?show=all&what=freezes", open_freeze),
+        "catalog": ("/catalog", None),
+        "accelerators": ("/catalog?tab=accelerators", None),
+        "price": ("/catalog?tab=accelerators", open_price),
+        "variant-prices": ("/catalog?tab=variants&target=default/chat", None),
+        "profiles": ("/catalog?tab=profiles", None),
+        "reports": ("/reports", None),
         "audit": ("/audit", None),
         "settings": ("/settings", None),
+        "channel": ("/settings", open_channel),
         "health": ("/health", None),
     }
 
 
-def take(url: str, link: str, tick: str, browser: Browser) -> None:
-    """All pictures of a system that runs; `link` logs in once, and the session is shared."""
+def take_page(context: BrowserContext, url: str, file: Path, act: Act | None) -> None:
+    """One picture, once the page has its data."""
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector("h1")
+    if "/targets/" in url:
+        page.wait_for_selector("canvas", timeout=30_000)
+    page.wait_for_timeout(SETTLED_MS)
+    if act is not None:
+        act(page)
+        page.wait_for_timeout(SETTLED_MS / 3)
+    page.screenshot(path=file, animations="disabled")
+    page.close()
+
+
+def take(system: System, made: Prepared, browser: Browser) -> None:
+    """All pictures of a system that runs; its link logs in once, and the session is shared."""
     first = browser.new_page()
-    first.goto(link)
+    first.goto(system.login_link)
     first.get_by_role("button", name="Log in as administrator").click()
-    first.wait_for_url(f"{url}/**")
+    first.wait_for_url(f"{system.url}/**")
     session = first.context.storage_state()
     for scheme in SCHEMES:
         for suffix, (width, height) in SIZES.items():
@@ -56,20 +120,9 @@ def take(url: str, link: str, tick: str, browser: Browser) -> None:
                 viewport={"width": width, "height": height},
                 color_scheme=scheme,
             )
-            for name, (path, act) in pages(tick).items():
-                if suffix and name not in NARROW:
-                    continue
-                page = context.new_page()
-                page.goto(url + path)
-                page.wait_for_selector("h1")
-                if "/targets/" in path:
-                    page.wait_for_selector("canvas", timeout=30_000)
-                page.wait_for_timeout(SETTLED_MS)
-                if act is not None:
-                    act(page)
-                    page.wait_for_timeout(SETTLED_MS / 3)
-                page.screenshot(path=PICTURES / f"{name}{suffix}-{scheme}.png", animations="disabled")
-                page.close()
+            for name, (path, act) in pages(made).items():
+                if not suffix or name in EVERY_SIZE:
+                    take_page(context, system.url + path, PICTURES / f"{name}{suffix}-{scheme}.png", act)
             context.close()
 
 
@@ -77,6 +130,63 @@ def moving_tick(system: System) -> str:
     """A decision that moved something, where there is one: it has the most to tell."""
     ticks = system.ticks()
     return str(next((tick["id"] for tick in ticks if tick["verdict"] in ("up", "down")), ticks[0]["id"]))
+
+
+def prepare(system: System) -> Prepared:
+    """Say something of everything: an override, freezes, a price, a policy's version, a replay beside another's."""
+    floor = {"kind": "Floor", "replicas": 1, "variant": "h100", "ttl_s": DAY_S, "reason": "the demo of this afternoon"}
+    system.send("POST", f"{TARGET}/overrides", floor)
+    now_s = float(system.get("/api/v1/fleet")["totals"]["now_s"])
+    freeze: dict[str, Any] = {"namespace": "default", "direction": "Down", "ttl_s": DAY_S, "reason": "launch day"}
+    system.send("POST", "/api/v1/freezes", freeze)
+    later = {
+        "starts_at_s": now_s + 2.0 * DAY_S,
+        "ttl_s": 3600,
+        "target": "chat",
+        "direction": "Both",
+        "reason": "the database moves",
+    }
+    system.send("POST", "/api/v1/freezes", {**freeze, **later})
+    return Prepared(moving_tick(system), policy(system), comparison(system, now_s))
+
+
+SPEC: dict[str, Any] = {
+    "model": "llama-3.1-8b",
+    "slo": {"preset": "Chat"},
+    "variants": [
+        {
+            "name": "h100",
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "search-h100"},
+            "accelerator": "H100",
+            "minReplicas": 1,
+            "maxReplicas": 8,
+        }
+    ],
+}
+
+
+def policy(system: System) -> str:
+    """The id of a new policy with two versions, so that there is a difference to see."""
+    body = {"name": "search", "namespaces": ["default"], "spec": SPEC, "reason": "a first policy for search"}
+    made = system.send("POST", "/api/v1/policies", body)
+    wider = {**SPEC, "variants": [{**SPEC["variants"][0], "minReplicas": 2, "maxReplicas": 12}]}
+    change = {"spec": wider, "reason": "eight replicas were too few on Monday"}
+    system.send("POST", f"/api/v1/policies/{made['id']}/versions", change, made["etag"])
+    return str(made["id"])
+
+
+def comparison(system: System, now_s: float) -> str:
+    """Where replays of the last half hour under two other autoscalers are compared, once they are over."""
+    since, until = (datetime.datetime.fromtimestamp(at_s, datetime.UTC) for at_s in (now_s - 1800.0, now_s))
+    body = {"kind": "Replay", "target": "default/chat", "since": since.isoformat(), "until": until.isoformat()}
+    jobs = [str(system.send("POST", "/api/v1/jobs", {**body, "policy": peer})["id"]) for peer in ("hpa-queue", "kpa")]
+    for job in jobs:
+        system.until(
+            lambda job=job: system.get(f"/api/v1/jobs/{job}")["finished_at_s"],  # type: ignore[misc]
+            "the replay is over",
+            300.0,
+        )
+    return f"{jobs[0]}?with={jobs[1]}"
 
 
 def main() -> None:
@@ -87,7 +197,7 @@ def main() -> None:
         system.start()
         with launch_browser() as browser:
             browser.new_page().wait_for_timeout(PLAYED_S * 1000)
-            take(system.url, system.login_link, moving_tick(system), browser)
+            take(system, prepare(system), browser)
     finally:
         system.end()
 

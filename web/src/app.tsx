@@ -8,8 +8,12 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, RouterP
 import { LiveProvider } from "./api/live";
 import { Layout } from "./components/Layout";
 import { NoPage, PageFailed } from "./components/states";
+import { catalogSearch } from "./lib/catalogSearch";
 import { fleetSearch } from "./lib/fleet";
+import { policiesSearch, policySearch } from "./lib/policySearch";
+import { reportsSearch } from "./lib/reportsSearch";
 import { auditSearch, overridesSearch, targetSearch } from "./lib/search";
+import { comparisonSearch, whatIfSearch } from "./lib/whatIfSearch";
 import { readable, theme } from "./theme";
 
 const root = createRootRoute({ component: Layout, notFoundComponent: NoPage });
@@ -29,6 +33,42 @@ const routes = [
     validateSearch: targetSearch,
   }),
   createRoute({ getParentRoute, path: "/ticks/$id", component: lazyRouteComponent(() => import("./pages/DecisionPage"), "DecisionPage") }),
+  createRoute({
+    getParentRoute,
+    path: "/policies",
+    component: lazyRouteComponent(() => import("./pages/PoliciesPage"), "PoliciesPage"),
+    validateSearch: policiesSearch,
+  }),
+  createRoute({
+    getParentRoute,
+    path: "/policies/$id",
+    component: lazyRouteComponent(() => import("./pages/PolicyPage"), "PolicyPage"),
+    validateSearch: policySearch,
+  }),
+  createRoute({
+    getParentRoute,
+    path: "/what-if",
+    component: lazyRouteComponent(() => import("./pages/WhatIfPage"), "WhatIfPage"),
+    validateSearch: whatIfSearch,
+  }),
+  createRoute({
+    getParentRoute,
+    path: "/what-if/$id",
+    component: lazyRouteComponent(() => import("./pages/ComparisonPage"), "ComparisonPage"),
+    validateSearch: comparisonSearch,
+  }),
+  createRoute({
+    getParentRoute,
+    path: "/catalog",
+    component: lazyRouteComponent(() => import("./pages/CatalogPage"), "CatalogPage"),
+    validateSearch: catalogSearch,
+  }),
+  createRoute({
+    getParentRoute,
+    path: "/reports",
+    component: lazyRouteComponent(() => import("./pages/ReportsPage"), "ReportsPage"),
+    validateSearch: reportsSearch,
+  }),
   createRoute({
     getParentRoute,
     path: "/overrides",

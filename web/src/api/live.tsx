@@ -5,6 +5,8 @@ import { LIVE } from "./hooks";
 
 /** Heartbeats come every two seconds; three missed ones are silence. */
 export const STALE_AFTER_MS = 6000;
+/** An answer that is no stream (a proxy's error, a login that ended) closes it for good: it is opened anew. */
+export const REOPEN_MS = 4000;
 /** Queries are asked again at most this often, however fast ticks come. */
 export const REFRESH_MS = 1000;
 
@@ -15,9 +17,11 @@ export type Live = {
   nowS: () => number | null;
   speed: number | null;
   stale: boolean;
+  /** The last word, unix milliseconds of this machine; null before the first. */
+  heardAt: () => number | null;
 };
 
-const LiveContext = createContext<Live>({ nowS: () => null, speed: null, stale: false });
+const LiveContext = createContext<Live>({ nowS: () => null, speed: null, stale: false, heardAt: () => null });
 
 export const useLive = () => useContext(LiveContext);
 
@@ -29,30 +33,24 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const [stale, setStale] = useState(false);
 
   useEffect(() => {
-    const source = new EventSource("/api/v1/events");
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const refresh = () => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        void queries.invalidateQueries({ queryKey: [LIVE] });
-      }, REFRESH_MS);
-    };
-    source.addEventListener("heartbeat", (event) => {
-      const heard = JSON.parse((event as MessageEvent<string>).data) as Beat;
-      beat.current = { beat: heard, heardMs: performance.now() };
-      setSpeed(heard.speed);
+    const stream = new Stream({
+      heartbeat: (heard) => {
+        beat.current = { beat: heard, heardMs: performance.now() };
+        setSpeed(heard.speed);
+      },
+      tick: () => void queries.invalidateQueries({ queryKey: [LIVE] }),
+      // After a silence ticks may have been missed, and questions may have failed.
+      open: () => void queries.invalidateQueries({ predicate: ({ queryKey, state }) => queryKey[0] === LIVE || state.status === "error" }),
     });
-    source.addEventListener("tick", refresh);
-    // After a silence ticks may have been missed, whatever the feed says.
-    source.addEventListener("open", refresh);
+    // A page that is slow to start has not waited for a word yet.
+    const beganMs = performance.now();
     const watch = setInterval(() => {
-      const heardMs = beat.current?.heardMs ?? 0;
+      const heardMs = beat.current?.heardMs ?? beganMs;
       setStale(performance.now() - heardMs > STALE_AFTER_MS);
     }, 1000);
     return () => {
-      source.close();
+      stream.close();
       clearInterval(watch);
-      clearTimeout(timer);
     };
   }, [queries]);
 
@@ -65,8 +63,45 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       },
       speed,
       stale,
+      heardAt: () => (beat.current === null ? null : Date.now() - (performance.now() - beat.current.heardMs)),
     }),
     [speed, stale],
   );
   return <LiveContext.Provider value={value}>{children}</LiveContext.Provider>;
+}
+
+type Ears = { heartbeat: (beat: Beat) => void; tick: () => void; open: () => void };
+
+/** The API's events, opened anew whenever the browser gives them up. */
+class Stream {
+  private source!: EventSource;
+  private refreshing: ReturnType<typeof setTimeout> | undefined;
+  private reopening: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly ears: Ears) {
+    this.connect();
+  }
+
+  close(): void {
+    this.source.close();
+    clearTimeout(this.refreshing);
+    clearTimeout(this.reopening);
+  }
+
+  private connect(): void {
+    this.source = new EventSource("/api/v1/events");
+    this.source.addEventListener("heartbeat", (event) => this.ears.heartbeat(JSON.parse((event as MessageEvent<string>).data) as Beat));
+    this.source.addEventListener("tick", () => this.soon(this.ears.tick));
+    this.source.addEventListener("open", () => this.ears.open());
+    this.source.addEventListener("error", () => {
+      if (this.source.readyState === EventSource.CLOSED) this.reopening = setTimeout(() => this.connect(), REOPEN_MS);
+    });
+  }
+
+  private soon(tell: () => void): void {
+    this.refreshing ??= setTimeout(() => {
+      this.refreshing = undefined;
+      tell();
+    }, REFRESH_MS);
+  }
 }

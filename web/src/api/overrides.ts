@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { freshKey } from "../lib/key";
-import { client, type Override, type OverrideIn, type OverridePage, unwrap } from "./client";
+import { client, type Override, type OverrideIn, type OverridePage, type TickPage, unwrap } from "./client";
 import { LIVE } from "./hooks";
 
 type Wanted = { namespace?: string; target?: string; active: boolean };
@@ -16,6 +16,17 @@ export function useOverrides(wanted: Wanted) {
       const query = { ...wanted, limit: 100, cursor: pageParam };
       return unwrap(await client.GET("/api/v1/overrides", { params: { query }, signal }));
     },
+  });
+}
+
+/** The decisions in which an override was heard, newest first. */
+export function useHeard(id: string) {
+  return useInfiniteQuery({
+    queryKey: [LIVE, "heard", id],
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page: TickPage) => page.next_cursor ?? undefined,
+    queryFn: async ({ pageParam, signal }): Promise<TickPage> =>
+      unwrap(await client.GET("/api/v1/overrides/{override_id}/ticks", { params: { path: { override_id: id }, query: { limit: 30, cursor: pageParam } }, signal })),
   });
 }
 

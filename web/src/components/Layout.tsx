@@ -8,10 +8,15 @@ import { useMe } from "../api/hooks";
 import { setZone, useZone } from "../lib/zone";
 import { ClockBadge } from "./Clock";
 import { LoginGate } from "./Login";
+import { Outage } from "./Outage";
 
 const PAGES = [
   { to: "/", label: "Fleet" },
-  { to: "/overrides", label: "Overrides" },
+  { to: "/policies", label: "Policies" },
+  { to: "/what-if", label: "What-if" },
+  { to: "/overrides", label: "Overrides, freezes" },
+  { to: "/catalog", label: "Catalog" },
+  { to: "/reports", label: "Reports" },
   { to: "/audit", label: "Audit" },
   { to: "/settings", label: "Settings" },
   { to: "/health", label: "Health" },
@@ -28,7 +33,7 @@ export function Layout() {
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [path]);
   return (
-    <AppShell header={{ height: 52 }} navbar={{ width: 168, breakpoint: "sm", collapsed: { mobile: !opened } }} padding="md">
+    <AppShell header={{ height: 52 }} navbar={{ width: 180, breakpoint: "sm", collapsed: { mobile: !opened } }} padding="md">
       <a className="skip" href="#main">
         Skip to the page
       </a>
@@ -54,12 +59,13 @@ export function Layout() {
         </Stack>
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1}>
-        <Box maw={1800} mx="auto" w="100%">
+        <Box maw={2320} mx="auto" w="100%">
           <LoginGate>
             <Outlet />
           </LoginGate>
         </Box>
       </AppShell.Main>
+      <Outage />
     </AppShell>
   );
 }
@@ -70,7 +76,8 @@ const isAt = (path: string, to: string) => (to === "/" ? path === "/" || path.st
 function titleOf(path: string): string {
   if (path.startsWith("/targets/")) return `${decodeURIComponent(path.slice("/targets/".length))} · Tidegate`;
   if (path.startsWith("/ticks/")) return "Decision · Tidegate";
-  return `${PAGES.find(({ to }) => to === path)?.label ?? "Not found"} · Tidegate`;
+  const page = PAGES.find(({ to }) => to === path || (to !== "/" && path.startsWith(`${to}/`)));
+  return `${page?.label ?? "Not found"} · Tidegate`;
 }
 
 /** Who is here, and how they like to read. */

@@ -59,21 +59,26 @@ export const severity = (target: TargetSummary, nowS: number) =>
 
 export const keyOf = (target: { namespace: string; name: string }) => `${target.namespace}/${target.name}`;
 
+/** Made once: a comparer for each comparison costs more than the comparison. */
+const byName = new Intl.Collator("en").compare;
+
 /** The targets that are meant, in the order that is meant. */
 export function arranged(targets: TargetSummary[], search: FleetSearch, nowS: number): TargetSummary[] {
   const words = (search.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const meant = targets.filter((target) => {
-    const text = `${keyOf(target)} ${target.model} ${target.reason ?? ""} ${target.variants.map((v) => `${v.name} ${v.accelerator}`).join(" ")}`;
-    const lower = text.toLowerCase();
-    return (
-      words.every((word) => lower.includes(word)) &&
+  const meant = targets.filter(
+    (target) =>
       (search.mode === undefined || target.mode === search.mode) &&
       (search.verdict === undefined || target.verdict === search.verdict) &&
-      (!search.faults || severity(target, nowS) > 0)
-    );
-  });
-  const ranks = meant.map((target) => ({ target, rank: rankOf(target, search, nowS) }));
-  return ranks.sort((a, b) => a.rank - b.rank || keyOf(a.target).localeCompare(keyOf(b.target))).map(({ target }) => target);
+      (!search.faults || severity(target, nowS) > 0) &&
+      (words.length === 0 || has(target, words)),
+  );
+  const ranks = meant.map((target) => ({ target, key: keyOf(target), rank: rankOf(target, search, nowS) }));
+  return ranks.sort((a, b) => a.rank - b.rank || byName(a.key, b.key)).map(({ target }) => target);
+}
+
+function has(target: TargetSummary, words: string[]): boolean {
+  const text = `${keyOf(target)} ${target.model} ${target.reason ?? ""} ${target.variants.map((v) => `${v.name} ${v.accelerator}`).join(" ")}`.toLowerCase();
+  return words.every((word) => text.includes(word));
 }
 
 /** The smallest comes first; what is not known comes last. */
@@ -93,17 +98,24 @@ function rankOf(target: TargetSummary, { sort }: FleetSearch, nowS: number): num
   }
 }
 
-export type FleetRow = { kind: "group"; name: string; count: number } | { kind: "target"; target: TargetSummary };
+export type FleetRow = { kind: "group"; name: string; count: number; faults: number; usdPerHour: number | null } | { kind: "target"; target: TargetSummary };
 
-/** One row a target, with a row before each group's first. Groups keep the order of their first target. */
-export function grouped(targets: TargetSummary[], group: FleetSearch["group"]): FleetRow[] {
+/** One row a target, with a row of sums before each group's first. Groups keep the order of their first target. */
+export function grouped(targets: TargetSummary[], group: FleetSearch["group"], nowS: number): FleetRow[] {
   if (group === "none") return targets.map((target) => ({ kind: "target", target }));
   const groups = new Map<string, TargetSummary[]>();
-  for (const target of targets) groups.set(target[group], [...(groups.get(target[group]) ?? []), target]);
-  return [...groups].flatMap(([name, members]): FleetRow[] => [
-    { kind: "group", name, count: members.length },
-    ...members.map((target): FleetRow => ({ kind: "target", target })),
-  ]);
+  for (const target of targets) {
+    const members = groups.get(target[group]);
+    if (members) members.push(target);
+    else groups.set(target[group], [target]);
+  }
+  return [...groups].flatMap(([name, members]): FleetRow[] => [headOf(name, members, nowS), ...members.map((target): FleetRow => ({ kind: "target", target }))]);
+}
+
+function headOf(name: string, members: TargetSummary[], nowS: number): FleetRow {
+  const costs = members.map(({ usd_per_hour }) => usd_per_hour).filter((usd) => usd !== null);
+  const usdPerHour = costs.length ? costs.reduce((sum, usd) => sum + usd, 0) : null;
+  return { kind: "group", name, count: members.length, faults: members.filter((target) => severity(target, nowS) > 0).length, usdPerHour };
 }
 
 /** The change from the first to the last known value of an hour; null where there are not two. */

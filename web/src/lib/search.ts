@@ -55,10 +55,10 @@ export function shifted({ from, to }: Stretch, direction: -1 | 1): Stretch {
   return { from: Math.round(from) + step, to: Math.round(to) + step };
 }
 
-export type OverridesSearch = { q?: string; show: "active" | "all" };
+export type OverridesSearch = { q?: string; show: "active" | "all"; what?: "freezes" };
 
 export function overridesSearch(raw: Record<string, unknown>): OverridesSearch {
-  return { ...text("q", raw.q), show: raw.show === "all" ? "all" : "active" };
+  return { ...text("q", raw.q), show: raw.show === "all" ? "all" : "active", ...(raw.what === "freezes" ? { what: "freezes" as const } : {}) };
 }
 
 export type AuditSearch = { actor?: string; action?: string; resource?: string; namespace?: string };

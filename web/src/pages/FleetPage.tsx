@@ -1,4 +1,4 @@
-import { Code, Stack, Text, Title } from "@mantine/core";
+import { Code, Group, Stack, Text, Title } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
@@ -16,11 +16,19 @@ import { dollarsPerHour, rate, share, time, UNKNOWN } from "../lib/format";
 
 export function FleetPage() {
   const fleet = useFleet();
+  const { stale } = useLive();
   return (
     <Stack>
-      <Title order={1} size="h3">
-        Fleet
-      </Title>
+      <Group gap="sm" align="baseline">
+        <Title order={1} size="h3">
+          Fleet
+        </Title>
+        {stale && fleet.data && (
+          <Text size="sm" fw={600} role="status">
+            Stale: as of {time(fleet.data.totals.now_s)}
+          </Text>
+        )}
+      </Group>
       <Answer of={fleet}>{(data) => <FleetView fleet={data} />}</Answer>
     </Stack>
   );
@@ -31,11 +39,10 @@ export function FleetView({ fleet }: { fleet: Fleet }) {
   const raw: Record<string, unknown> = useSearch({ strict: false });
   const search = useMemo(() => fleetSearch(raw), [raw]);
   const navigate = useNavigate();
-  const { stale } = useLive();
   const { totals, targets } = fleet;
   // What is late is late by the clock, also while no new decision comes.
   const now = useHeardBy(totals.now_s);
-  const rows = useMemo(() => grouped(arranged(targets, search, now), search.group), [targets, search, now]);
+  const rows = useMemo(() => grouped(arranged(targets, search, now), search.group, now), [targets, search, now]);
   if (targets.length === 0) {
     return (
       <Empty title="Waiting for the first decision">
@@ -59,11 +66,6 @@ export function FleetView({ fleet }: { fleet: Fleet }) {
         <Stat label="Targets">{totals.targets}</Stat>
         <Stat label="With faults">{targets.filter((target) => severity(target, now) > 0).length}</Stat>
       </Stats>
-      {stale && (
-        <Text size="sm" fw={600} role="status">
-          Stale: what follows is from {time(totals.now_s)}, and no word has come since.
-        </Text>
-      )}
       <Filters search={search} set={set} shown={shown} all={targets.length} />
       {shown === 0 ? <Empty title="No target is like that">Change the filter, or show all.</Empty> : <Rows rows={rows} narrow={narrow} nowS={now} />}
     </>

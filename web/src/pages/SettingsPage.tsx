@@ -1,6 +1,8 @@
 import { Stack, Title } from "@mantine/core";
 
 import { useMay } from "../api/access";
+import { Channels } from "../components/settings/Channels";
+import { General } from "../components/settings/General";
 import { Grants } from "../components/settings/Grants";
 import { Tokens } from "../components/settings/Tokens";
 import { Users } from "../components/settings/Users";
@@ -12,6 +14,8 @@ export function SettingsPage() {
       <Title order={1} size="h3">
         Settings
       </Title>
+      <General may={admin} />
+      <Channels may={admin} />
       <Tokens />
       {admin && <Users />}
       {admin && <Grants />}

@@ -33,7 +33,7 @@ describe("fleet", () => {
   });
 
   it("groups under heads with their numbers", () => {
-    const rows = grouped(arranged(all, fleetSearch({}), NOW), "model");
+    const rows = grouped(arranged(all, fleetSearch({}), NOW), "model", NOW);
     expect(rows.map((row) => (row.kind === "group" ? `${row.name} ${row.count}` : row.target.name))).toEqual(["qwen 1", "losing", "llama-3.1-8b 2", "faulty", "fine"]);
   });
 

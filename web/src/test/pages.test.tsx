@@ -42,7 +42,8 @@ describe("fleet", () => {
     expect(row.getByText("h100 2/3")).toBeInTheDocument();
     expect(row.getByText("up")).toBeInTheDocument();
     expect(row.getByText(/14\.20 requests\/s expected/)).toBeInTheDocument();
-    expect(row.getByText("97.0 % / 99.5 %")).toBeInTheDocument();
+    expect(row.getByText("97.0 %")).toHaveClass("bad");
+    expect(row.getByText("99.5 %")).not.toHaveClass("bad");
     expect(row.getByText("below 99.0 %")).toBeInTheDocument();
     expect(row.getByText("$9.90/h")).toBeInTheDocument();
   });
@@ -52,7 +53,8 @@ describe("fleet", () => {
     await show(<FleetView fleet={fleet([fresh])} />);
     const row = within(screen.getByTestId("target-row"));
     expect(row.getByText("waiting for the first decision")).toBeInTheDocument();
-    expect(row.getByText("– / –")).toBeInTheDocument();
+    // Load, verdict, SLO met now and of the day, cost.
+    expect(row.getAllByText("–")).toHaveLength(5);
     expect(row.queryByText(/\$0/)).not.toBeInTheDocument();
   });
 

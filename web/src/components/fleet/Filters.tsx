@@ -1,7 +1,8 @@
-import { Button, Checkbox, Group, Select, Text, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, Select, Text } from "@mantine/core";
 
 import { type FleetSearch, GROUPS, MODES, SORTS } from "../../lib/fleet";
 import { VERDICTS } from "../../lib/search";
+import { SearchInput } from "../SearchInput";
 
 type Props = { search: FleetSearch; set: (change: Partial<FleetSearch>) => void; shown: number; all: number };
 
@@ -12,13 +13,12 @@ export function Filters({ search, set, shown, all }: Props) {
   const filtered = search.q !== undefined || search.mode !== undefined || search.verdict !== undefined || search.faults === true;
   return (
     <Group gap="xs" align="end" role="search" aria-label="targets">
-      <TextInput
+      <SearchInput
         aria-label="search targets"
         placeholder="Name, model, GPU, reason"
-        size="xs"
         w={{ base: "100%", xs: 220 }}
         value={search.q ?? ""}
-        onChange={(event) => set({ q: event.currentTarget.value || undefined })}
+        onSearch={(q) => set({ q: q || undefined })}
       />
       <Choice label="mode" value={search.mode} options={MODES} onChange={(mode) => set({ mode })} />
       <Choice label="verdict" value={search.verdict} options={VERDICTS} onChange={(verdict) => set({ verdict })} />

@@ -1,11 +1,11 @@
-import { Card, Group, Paper, Text } from "@mantine/core";
+import { Paper, Text } from "@mantine/core";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useLayoutEffect, useRef, useState } from "react";
+import { memo, useLayoutEffect, useRef, useState } from "react";
 
 import type { TargetSummary } from "../../api/client";
-import { type FleetRow, keyOf } from "../../lib/fleet";
-import { Variants, VerdictBadge } from "../bits";
-import { Attainment, Cost, Load, reasonOf, TargetLink, Troubles } from "./cells";
+import { type FleetRow, isLate, keyOf } from "../../lib/fleet";
+import { dollarsPerHour } from "../../lib/format";
+import { Attainment, Cost, Load, reasonOf, Replicas, TargetLink, Troubles, VerdictPill } from "./cells";
 
 const HEADS = ["Target", "Load, last hour", "Ready / desired", "Verdict and reason", "SLO met, now / day", "Cost"];
 /** Pixels before a row is measured. */
@@ -36,9 +36,10 @@ export function Rows({ rows, narrow, nowS }: Props) {
           data-index={item.index}
           role={narrow ? "listitem" : "row"}
           aria-rowindex={narrow ? undefined : item.index + 2}
-          style={{ position: "absolute", insetInline: 0, top: 0, transform: `translateY(${item.start - top}px)` }}
+          className="fleet-slot"
+          style={{ transform: `translateY(${item.start - top}px)` }}
         >
-          <OneRow row={rows[item.index] as FleetRow} narrow={narrow} nowS={nowS} />
+          <OneRow row={rows[item.index] as FleetRow} narrow={narrow} late={isLateRow(rows[item.index] as FleetRow, nowS)} nowS={nowS} />
         </div>
       ))}
     </div>
@@ -62,16 +63,28 @@ export function Rows({ rows, narrow, nowS }: Props) {
 
 const rowKey = (row: FleetRow) => (row.kind === "group" ? `group ${row.name}` : keyOf(row.target));
 
-function OneRow({ row, narrow, nowS }: { row: FleetRow; narrow: boolean; nowS: number }) {
-  if (row.kind === "group") {
-    return (
-      <Text fw={600} size="sm" px="sm" py="xs" role={narrow ? undefined : "cell"} aria-colspan={narrow ? undefined : HEADS.length} className="fleet-group">
-        {row.name} · {row.count}
-      </Text>
-    );
-  }
-  return narrow ? <TargetCard target={row.target} nowS={nowS} /> : <TargetRow target={row.target} nowS={nowS} />;
-}
+const isLateRow = (row: FleetRow, nowS: number) => row.kind === "target" && isLate(row.target, nowS);
+
+type RowProps = { row: FleetRow; narrow: boolean; late: boolean; nowS: number };
+
+/** Drawn anew only when its target did change: scrolling and the clock leave it as it is. */
+const OneRow = memo(
+  function OneRow({ row, narrow, nowS }: RowProps) {
+    if (row.kind === "group") {
+      return (
+        <div role={narrow ? undefined : "cell"} aria-colspan={narrow ? undefined : HEADS.length} className="fleet-group">
+          {row.name} · {row.count} {row.count === 1 ? "target" : "targets"}
+          {row.faults > 0 && `, ${row.faults} with faults`} · {dollarsPerHour(row.usdPerHour)}
+        </div>
+      );
+    }
+    return narrow ? <TargetCard target={row.target} nowS={nowS} /> : <TargetRow target={row.target} nowS={nowS} />;
+  },
+  (a, b) => a.narrow === b.narrow && a.late === b.late && sameRow(a.row, b.row),
+);
+
+const sameRow = (a: FleetRow, b: FleetRow) =>
+  a.kind === "target" ? b.kind === "target" && a.target === b.target : b.kind === "group" && a.name === b.name && a.count === b.count && a.faults === b.faults && a.usdPerHour === b.usdPerHour;
 
 type One = { target: TargetSummary; nowS: number };
 
@@ -80,21 +93,21 @@ function TargetRow({ target, nowS }: One) {
     <div className="fleet-row wide" data-testid="target-row" role="presentation">
       <div role="cell">
         <TargetLink target={target} />
-        <Text size="xs" c="dimmed">
+        <div className="dim">
           {target.model} · {target.mode}
-        </Text>
+        </div>
       </div>
       <div role="cell">
         <Load target={target} />
       </div>
       <div role="cell">
-        <Variants variants={target.variants} />
+        <Replicas variants={target.variants} />
       </div>
       <div role="cell">
-        <VerdictBadge verdict={target.verdict} />
-        <Text size="xs" c="dimmed" lineClamp={2} title={reasonOf(target)}>
+        <VerdictPill verdict={target.verdict} />
+        <div className="dim two-lines" title={reasonOf(target)}>
           {reasonOf(target)}
-        </Text>
+        </div>
         <Troubles target={target} nowS={nowS} />
       </div>
       <div role="cell">
@@ -109,28 +122,22 @@ function TargetRow({ target, nowS }: One) {
 
 function TargetCard({ target, nowS }: One) {
   return (
-    <Card withBorder data-testid="target-row" mb="sm">
-      <Group justify="space-between" wrap="nowrap">
+    <div className="fleet-card" data-testid="target-row">
+      <div className="sides">
         <TargetLink target={target} />
-        <VerdictBadge verdict={target.verdict} />
-      </Group>
-      <Text size="xs" c="dimmed">
+        <VerdictPill verdict={target.verdict} />
+      </div>
+      <div className="dim">
         {target.model} · {target.mode}
-      </Text>
-      <Group mt="xs" justify="space-between">
-        <Load target={target} />
-      </Group>
-      <Group mt="xs" justify="space-between" align="start">
+      </div>
+      <Load target={target} />
+      <div className="sides">
         <Attainment target={target} />
         <Cost target={target} />
-      </Group>
-      <Group mt="xs">
-        <Variants variants={target.variants} />
-      </Group>
-      <Text mt="xs" size="xs" c="dimmed">
-        {reasonOf(target)}
-      </Text>
+      </div>
+      <Replicas variants={target.variants} />
+      <div className="dim">{reasonOf(target)}</div>
       <Troubles target={target} nowS={nowS} />
-    </Card>
+    </div>
   );
 }

@@ -1,50 +1,76 @@
-import { Anchor, Badge, Group, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
-import type { TargetSummary } from "../../api/client";
+import type { TargetSummary, VariantStatus, Verdict } from "../../api/client";
 import { keyOf, losesSlo, trend, troubles } from "../../lib/fleet";
-import { dollarsChange, dollarsPerHour, rate, share } from "../../lib/format";
+import { dollarsChange, dollarsPerHour, rate, share, UNKNOWN } from "../../lib/format";
+import { VERDICT_COLOURS, VERDICT_SIGNS } from "../../theme";
 import { Sparkline } from "../bits";
+
+// Plain elements: many rows come into the page while one scrolls, and each of a library's components has its price.
 
 export function TargetLink({ target }: { target: TargetSummary }) {
   const { namespace, name } = target;
   return (
-    <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace, name } as never} fw={600} size="sm" style={{ overflowWrap: "anywhere" }}>
+    <Link to="/targets/$namespace/$name" params={{ namespace, name } as never} className="cell-link">
       {keyOf(target)}
-    </Anchor>
+    </Link>
   );
 }
 
 export const reasonOf = (target: TargetSummary) => target.reason ?? "waiting for the first decision";
 
-/** In words and by weight, not by colour alone: below its SLO it is bold. */
+/** By its sign and word; the tint comes on top. */
+export function VerdictPill({ verdict }: { verdict: Verdict | null }) {
+  if (verdict === null) return <div className="dim">{UNKNOWN}</div>;
+  return (
+    <span className="pill verdict" style={{ background: `var(--mantine-color-${VERDICT_COLOURS[verdict]}-light)` }}>
+      <span aria-hidden>{VERDICT_SIGNS[verdict]}</span> {verdict}
+    </span>
+  );
+}
+
+const about = (v: VariantStatus) => `${v.name}: ${v.gpus_per_replica} × ${v.accelerator}, ${v.role}, ${v.pending ?? UNKNOWN} pending`;
+
+/** Ready of desired by variant; a variant that neither has nor wants replicas is left out. */
+export function Replicas({ variants }: { variants: VariantStatus[] }) {
+  const shown = variants.filter((v) => v.desired !== 0 || v.ready !== 0);
+  return (
+    <div className="pills">
+      {shown.map((v) => (
+        <span key={v.name} className={v.ready === v.desired ? "pill plain" : "pill plain moving"} title={about(v)}>
+          {v.name} {v.ready ?? UNKNOWN}/{v.desired ?? UNKNOWN}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+/** Now and of the last day. In words and by weight, not by colour alone: below its SLO it is bold. */
 export function Attainment({ target }: { target: TargetSummary }) {
+  const { attainment: now, attainment_day: day, slo } = target;
   const missed = losesSlo(target);
+  const dayMissed = day !== null && day < slo.attainment;
   return (
     <div>
-      <Text size="sm" fw={missed ? 700 : 400} className={missed ? "bad" : undefined}>
-        {share(target.attainment)} / {share(target.attainment_day)}
-      </Text>
-      <Text size="xs" c="dimmed">
-        {missed ? "below" : "goal"} {share(target.slo.attainment, 1)}
-      </Text>
+      <span className={missed ? "bad strong" : undefined}>{share(now)}</span> / <span className={dayMissed ? "bad strong" : undefined}>{share(day)}</span>
+      <div className="dim">
+        {missed ? "below" : dayMissed ? "day below" : "goal"} {share(slo.attainment, 1)}
+      </div>
     </div>
   );
 }
 
 export function Load({ target }: { target: TargetSummary }) {
   return (
-    <Group wrap="nowrap" gap="sm">
+    <div className="cell-load">
       <Sparkline values={target.sparkline_rps} label={`load of ${keyOf(target)} over the last hour`} width={100} />
       <div>
-        <Text size="sm" style={{ whiteSpace: "nowrap" }}>
-          {rate(target.requests_per_s)}
-        </Text>
-        <Text size="xs" c="dimmed" title="the quantile of the coming peak that is provisioned for" style={{ whiteSpace: "nowrap" }}>
+        <div>{rate(target.requests_per_s)}</div>
+        <div className="dim" title="the quantile of the coming peak that is provisioned for">
           plan {rate(target.forecast_requests_per_s)}
-        </Text>
+        </div>
       </div>
-    </Group>
+    </div>
   );
 }
 
@@ -52,12 +78,12 @@ export function Load({ target }: { target: TargetSummary }) {
 export function Cost({ target }: { target: TargetSummary }) {
   const change = trend(target.sparkline_usd_per_hour);
   return (
-    <div>
-      <Text size="sm">{dollarsPerHour(target.usd_per_hour)}</Text>
+    <div className="cell">
+      <div>{dollarsPerHour(target.usd_per_hour)}</div>
       {change !== null && (
-        <Text size="xs" c="dimmed" title="against an hour ago, or the first that is known since">
+        <div className="dim" title="against an hour ago, or the first that is known since">
           {Math.abs(change) < 0.005 ? "steady" : `${dollarsChange(change)} in 1 h`}
-        </Text>
+        </div>
       )}
     </div>
   );
@@ -67,13 +93,13 @@ export function Troubles({ target, nowS }: { target: TargetSummary; nowS: number
   const found = troubles(target, nowS);
   if (found.length === 0) return null;
   return (
-    <Group gap={4} mt={2}>
+    <div className="pills troubles">
       {found.slice(0, 3).map((word) => (
-        <Badge key={word} size="sm" radius="sm" tt="none" variant="outline" className="trouble" title={word} maw="100%">
+        <span key={word} className="pill trouble" title={word}>
           ! {word}
-        </Badge>
+        </span>
       ))}
-      {found.length > 3 && <Text size="xs">and {found.length - 3} more</Text>}
-    </Group>
+      {found.length > 3 && <span className="dim">and {found.length - 3} more</span>}
+    </div>
   );
 }

@@ -1,11 +1,13 @@
-import { Button, Group, Stack, Text, Title } from "@mantine/core";
+import { Group, Stack, Text, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 
 import { useMay } from "../../api/access";
 import type { TargetSummary } from "../../api/client";
 import { useOverrides } from "../../api/overrides";
+import { MayButton } from "../MayButton";
 import { Answer } from "../states";
 import { OverrideDialog } from "./Dialog";
+import { InForce } from "./InForce";
 import { OverrideTable } from "./Table";
 
 /** The overrides that hold for one target, and the way to another. */
@@ -19,17 +21,18 @@ export function OverridesOfTarget({ target }: { target: TargetSummary }) {
         <Title order={2} size="h5">
           Overrides
         </Title>
-        <Button size="xs" variant="default" onClick={open} disabled={!may} title={may ? undefined : "This needs the role Operator"}>
+        <MayButton may={may} needs={`Operator of ${target.namespace}`} size="xs" onClick={open}>
           Pin or override
-        </Button>
+        </MayButton>
       </Group>
+      <InForce namespace={target.namespace} name={target.name} />
       <Answer of={active}>
         {(data) => {
           const items = data.pages.flatMap((page) => page.items);
           if (items.length > 0) return <OverrideTable overrides={items} />;
           return (
             <Text size="sm" c="dimmed">
-              None: the planner alone decides.
+              No override holds.
             </Text>
           );
         }}

@@ -8,6 +8,8 @@ import { useEndOverride } from "../../api/overrides";
 import { seconds } from "../../lib/format";
 import { Moment } from "../bits";
 import { useNow } from "../Clock";
+import { MayButton } from "../MayButton";
+import { HeardOfOverride } from "./Heard";
 import { Refused } from "./Refused";
 
 const COLOURS = { Active: "blue", Expired: "gray", Ended: "gray" } as const;
@@ -20,29 +22,35 @@ type Props = { overrides: Override[]; withTarget?: boolean };
 
 export function OverrideTable({ overrides, withTarget = false }: Props) {
   const [ending, setEnding] = useState<Override | null>(null);
+  const [heard, setHeard] = useState<Override | null>(null);
   return (
     <Paper withBorder style={{ overflowX: "auto" }} tabIndex={0} role="region" aria-label="Overrides">
-      <Table verticalSpacing={6} horizontalSpacing="md" miw={640}>
+      <Table verticalSpacing={5} horizontalSpacing="sm" miw={640} highlightOnHover>
         <Table.Thead>
           <Table.Tr>
             {[...(withTarget ? ["Target"] : []), "Override", "State", "Until", "By and why"].map((head) => (
-              <Table.Th key={head}>{head}</Table.Th>
+              <Table.Th key={head} fz="xs">
+                {head}
+              </Table.Th>
             ))}
             <Table.Td />
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
           {overrides.map((one) => (
-            <Row key={one.id} one={one} withTarget={withTarget} onEnd={() => setEnding(one)} />
+            <Row key={one.id} one={one} withTarget={withTarget} onEnd={() => setEnding(one)} onHeard={() => setHeard(one)} />
           ))}
         </Table.Tbody>
       </Table>
       {ending && <EndDialog one={ending} close={() => setEnding(null)} />}
+      {heard && <HeardOfOverride id={heard.id} title={`Decisions that heard: ${wordsOf(heard)}`} close={() => setHeard(null)} />}
     </Paper>
   );
 }
 
-function Row({ one, withTarget, onEnd }: { one: Override; withTarget: boolean; onEnd: () => void }) {
+type RowProps = { one: Override; withTarget: boolean; onEnd: () => void; onHeard: () => void };
+
+function Row({ one, withTarget, onEnd, onHeard }: RowProps) {
   const now = useNow(1000);
   const mayEnd = useMay("Operator", one.namespace);
   const left = now === null ? null : one.expires_at_s - now;
@@ -57,7 +65,7 @@ function Row({ one, withTarget, onEnd }: { one: Override; withTarget: boolean; o
       )}
       <Table.Td>{wordsOf(one)}</Table.Td>
       <Table.Td>
-        <Badge variant="outline" radius="sm" tt="none" color={COLOURS[one.state]} c="var(--mantine-color-text)">
+        <Badge variant="outline" radius="sm" tt="none" miw="max-content" color={COLOURS[one.state]} c="var(--mantine-color-text)">
           {one.state}
         </Badge>
       </Table.Td>
@@ -71,11 +79,16 @@ function Row({ one, withTarget, onEnd }: { one: Override; withTarget: boolean; o
         {one.actor}: {one.reason}
       </Table.Td>
       <Table.Td>
-        {one.state === "Active" && mayEnd && (
-          <Button size="compact-xs" variant="default" onClick={onEnd}>
-            End
+        <Group gap={6} wrap="nowrap" justify="end">
+          <Button size="compact-xs" variant="subtle" aria-label={`decisions that heard ${wordsOf(one)}`} onClick={onHeard}>
+            Decisions
           </Button>
-        )}
+          {one.state === "Active" && (
+            <MayButton may={mayEnd} needs={`Operator of ${one.namespace}`} size="compact-xs" onClick={onEnd}>
+              End
+            </MayButton>
+          )}
+        </Group>
       </Table.Td>
     </Table.Tr>
   );
