@@ -1923,7 +1923,8 @@ export interface components {
         };
         /**
          * ChosenPlan
-         * @description What the plan wanted, before the rules. Dollars per hour.
+         * @description What the plan wanted, before the rules. Dollars per hour. `expected_attainment` is the share of requests at the
+         *     forecast's peak that find room on it within the SLO; None where that is not known.
          */
         ChosenPlan: {
             /** Replicas */
@@ -1936,6 +1937,8 @@ export interface components {
             feasible: boolean;
             /** Binding */
             binding: string;
+            /** Expected Attainment */
+            expected_attainment: number | null;
         };
         /**
          * ColdStart
@@ -3716,12 +3719,15 @@ export interface components {
         };
         /**
          * Rejected
-         * @description A fleet that was not chosen, and what it would have cost more (or less) than the plan, dollars per hour.
+         * @description A fleet that was not chosen, what it would have cost more (or less) than the plan, dollars per hour, and the share
+         *     of requests that it could have served (see `ChosenPlan`).
          */
         Rejected: {
             alternative: components["schemas"]["Alternative"];
             /** Extra Usd Per Hour */
             extra_usd_per_hour: number;
+            /** Expected Attainment */
+            expected_attainment: number | null;
         };
         /**
          * ReplayIn
