@@ -74,7 +74,7 @@ const isAt = (path: string, to: string) => (to === "/" ? path === "/" || path.st
 function titleOf(path: string): string {
   if (path.startsWith("/targets/")) return `${decodeURIComponent(path.slice("/targets/".length))} · Tidegate`;
   if (path.startsWith("/ticks/")) return "Decision · Tidegate";
-  return `${PAGES.find(({ to }) => to === path)?.label ?? "Not found"} · Tidegate`;
+  return `${PAGES.find(({ to }) => isAt(path, to))?.label ?? "Not found"} · Tidegate`;
 }
 
 /** Who is here, and how they like to read. */

@@ -76,7 +76,7 @@ export function changeBody(change: Change, since: number, until: number): Omit<W
 }
 
 type Stored = {
-  slo?: Slo | null;
+  slo?: { [K in "ttft_s" | "tpot_s" | "attainment"]?: number | null } | null;
   prices?: Record<string, number>;
   cold_start_factor?: number;
   load_factor?: number;
@@ -87,9 +87,9 @@ type Stored = {
 export function changeWords(stored: Stored, before?: Slo): string {
   const { slo, prices = {}, cold_start_factor: cold = 1, load_factor: load = 1, stock_outs: outs = [] } = stored;
   const said: string[] = [];
-  if (slo && slo.ttft_s !== before?.ttft_s) said.push(`TTFT SLO ${seconds(slo.ttft_s)}`);
-  if (slo && slo.tpot_s !== before?.tpot_s) said.push(`TPOT SLO ${seconds(slo.tpot_s)}`);
-  if (slo && slo.attainment !== before?.attainment) said.push(`goal ${share(slo.attainment)}`);
+  if (slo?.ttft_s != null && slo.ttft_s !== before?.ttft_s) said.push(`TTFT SLO ${seconds(slo.ttft_s)}`);
+  if (slo?.tpot_s != null && slo.tpot_s !== before?.tpot_s) said.push(`TPOT SLO ${seconds(slo.tpot_s)}`);
+  if (slo?.attainment != null && slo.attainment !== before?.attainment) said.push(`goal ${share(slo.attainment)}`);
   if (load !== 1) said.push(`load × ${plain(load)}`);
   if (cold !== 1) said.push(`cold start × ${plain(cold)}`);
   for (const [variant, price] of Object.entries(prices)) said.push(`${variant} at $${number(price, 2)}/h`);

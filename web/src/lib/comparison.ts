@@ -166,21 +166,30 @@ export function differenceOf(run: Run, base: Run): Difference {
   };
 }
 
-/** What the numbers say, in words: each other way against the live policy, and how far to believe it. */
+/** Less than this (half a cent; a hundredth of a point) is shown as no difference. */
+const SAME_USD = 0.005;
+const SAME_SHARE = 0.00005;
+
+/** What the numbers say, in words: each other way against the base. */
 export function findings(group: Group): string[] {
-  const base = baseOf(group);
-  const said = group.ways
-    .filter((way) => way.kind === "other")
-    .map((way) => {
-      const more = differenceOf(way.run, base.run);
-      const cost = Math.abs(more.usd) < 0.005 ? "costs the same" : `costs ${dollars(Math.abs(more.usd))} ${more.usd > 0 ? "more" : "less"} (${percentMore(more.usdShare)})`;
-      const met = more.attainment === null ? "no request finished" : `${points(more.attainment)} of attainment`;
-      return `${way.name}: ${cost}, ${met}, against ${base.name.toLowerCase()}.`;
-    });
-  return [...said, errorWords(group)];
+  const base = baseOf(group).run;
+  return group.ways.filter((way) => way.kind === "other").map((way) => `${way.name} ${differenceWords(differenceOf(way.run, base))}.`);
 }
 
-function errorWords({ error, method }: Group): string {
+function differenceWords({ usd, usdShare, attainment }: Difference): string {
+  const same = attainment !== null && Math.abs(attainment) < SAME_SHARE;
+  const cost = Math.abs(usd) < SAME_USD ? "costs the same" : `costs ${dollars(Math.abs(usd))} ${usd > 0 ? "more" : "less"} (${percentMore(usdShare)})`;
+  if (attainment === null) return `${cost}; how many requests met the SLO is not known`;
+  if (same) return `${cost}, and as many requests meet the SLO`;
+  return `${cost}, and ${(Math.abs(attainment) * 100).toFixed(2)} % of the requests ${attainment > 0 ? "more" : "fewer"} meet the SLO`;
+}
+
+/** What the ways are held against. */
+export const againstWords = ({ method }: Group) =>
+  method === "played" ? "Against the live policy, simulated on the same requests:" : "Against the same estimate without a change:";
+
+/** How far to believe it: the base against what really happened. */
+export function errorWords({ error, method }: Group): string {
   const parts = [
     error.cost === null ? null : `${percentMore(error.cost)} in cost`,
     error.attainment === null ? null : `${points(error.attainment)} in attainment`,

@@ -1,5 +1,6 @@
 import type { JobIn } from "../api/jobs";
-import { changeBody, isChange } from "./change";
+import { changeBody, changeWords, isChange } from "./change";
+import { policyWords } from "./rivals";
 import type { Stretch } from "./search";
 import { listed, type WhatIfSearch } from "./whatIfSearch";
 
@@ -13,4 +14,11 @@ export function jobsOf(search: WhatIfSearch, target: string, { from, to }: Stret
     ...(search.fixed === undefined ? [] : [replay(`static:${search.fixed}`)]),
     ...(isChange(search.change) ? [{ kind: "WhatIf", target, ...changeBody(search.change, from, to) } satisfies JobIn] : []),
   ];
+}
+
+/** What a job will play, before it is asked for: of the SLO only what was filled in. */
+export function jobInWords(job: JobIn): string {
+  if (job.kind === "Replay") return policyWords(job.policy, job.version_id ? "A version of ours" : null);
+  const { slo, prices, cold_start_factor, load_factor, stock_outs } = job;
+  return `The live policy, if ${changeWords({ slo, prices, cold_start_factor, load_factor, stock_outs })}`;
 }

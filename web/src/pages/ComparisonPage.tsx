@@ -1,6 +1,6 @@
 import { Alert, Anchor, Breadcrumbs, Button, CopyButton, Group as Row, List, Paper, Stack, Text, Title, VisuallyHidden } from "@mantine/core";
 import { Link, useParams, useSearch } from "@tanstack/react-router";
-import { useEffect, useMemo } from "react";
+import { useMemo } from "react";
 
 import { useTarget } from "../api/hooks";
 import { isOver, type Job, useJobsOf } from "../api/jobs";
@@ -9,7 +9,7 @@ import { Pareto } from "../components/whatif/Pareto";
 import { Plays } from "../components/whatif/Plays";
 import { Timelines } from "../components/whatif/Timelines";
 import { WayTable } from "../components/whatif/WayTable";
-import { findings, type Group, groupsOf, windowOf } from "../lib/comparison";
+import { againstWords, errorWords, findings, type Group, groupsOf, windowOf } from "../lib/comparison";
 import { stretch } from "../lib/format";
 import { type ComparisonSearch, listed } from "../lib/whatIfSearch";
 import { useZone } from "../lib/zone";
@@ -22,9 +22,6 @@ export function ComparisonPage() {
   const jobs = asked.flatMap(({ data }) => (data ? [data] : []));
   const failed = asked.find(({ error, data }) => error && !data);
   const first = asked[0];
-  useEffect(() => {
-    document.title = "Comparison · Tidegate";
-  }, []);
   return (
     <Stack>
       <Breadcrumbs>
@@ -93,6 +90,7 @@ export function ComparisonView({ jobs }: { jobs: Job[] }) {
 const METHODS = { played: "Every request played", estimated: "Decisions made again" } as const;
 
 function GroupView({ group, goal, titled }: { group: Group; goal?: number; titled: boolean }) {
+  const said = findings(group);
   return (
     <Stack gap="sm" component="section" aria-label={METHODS[group.method]}>
       {titled && (
@@ -101,11 +99,21 @@ function GroupView({ group, goal, titled }: { group: Group; goal?: number; title
         </Title>
       )}
       <Paper withBorder p="md">
-        <List spacing={4} data-testid="findings">
-          {findings(group).map((finding) => (
-            <List.Item key={finding}>{finding}</List.Item>
-          ))}
-        </List>
+        <Stack gap="xs" data-testid="findings">
+          {said.length > 0 && (
+            <div>
+              <Text size="sm" c="dimmed">
+                {againstWords(group)}
+              </Text>
+              <List spacing={4}>
+                {said.map((finding) => (
+                  <List.Item key={finding}>{finding}</List.Item>
+                ))}
+              </List>
+            </div>
+          )}
+          <Text size="sm">{errorWords(group)}</Text>
+        </Stack>
       </Paper>
       <WayTable group={group} />
       <Pareto group={group} goal={goal} />

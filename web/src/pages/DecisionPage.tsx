@@ -117,7 +117,7 @@ function Trail({ sentences }: { sentences: readonly string[] }) {
       <Title order={2} size="h6" mb="xs">
         How it came to this
       </Title>
-      <List type="ordered" spacing={6} data-testid="trail">
+      <List type="ordered" spacing={6} size="sm" data-testid="trail">
         {sentences.map((sentence) => {
           const [head, rest] = headed(sentence);
           return (

@@ -1,4 +1,4 @@
-import { Button, Group, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Button, Group, List, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
@@ -13,7 +13,7 @@ import { JobTable } from "../components/whatif/JobTable";
 import { Rivals } from "../components/whatif/Rivals";
 import { Preview, useWindow, Window } from "../components/whatif/Window";
 import { keyOf } from "../lib/fleet";
-import { jobsOf } from "../lib/plan";
+import { jobInWords, jobsOf } from "../lib/plan";
 import { joined, type WhatIfSearch } from "../lib/whatIfSearch";
 
 export function WhatIfPage() {
@@ -54,10 +54,13 @@ export function WhatIfForm({ targets, search, set }: FormProps) {
   return (
     <Stack gap="sm">
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="sm">
-        <Step title="1. Which past">
-          <Window search={search} target={key} set={set} />
-          <Preview of={at} set={set} />
-        </Step>
+        <Stack gap="sm">
+          <Step title="1. Which past">
+            <Window search={search} target={key} set={set} />
+            <Preview of={at} set={set} />
+          </Step>
+          <Run search={search} target={target} found={at.found} />
+        </Stack>
         <Stack gap="sm">
           <Step title="2. Under which policies">
             <Rivals search={search} namespace={target.namespace} set={set} />
@@ -67,7 +70,6 @@ export function WhatIfForm({ targets, search, set }: FormProps) {
           </Step>
         </Stack>
       </SimpleGrid>
-      <Run search={search} target={target} found={at.found} />
     </Stack>
   );
 }
@@ -96,7 +98,15 @@ function Run({ search, target, found }: RunProps) {
     void navigate({ to: "/what-if/$id", params: { id: first }, search: { with: joined(others) } } as never);
   const why = !may ? "This needs the role Operator" : found === null ? "Nothing was recorded there" : jobs.length === 0 ? "Choose a policy, or change something" : null;
   return (
-    <Stack gap="xs">
+    <Step title="4. Run">
+      <Text size="sm" component="div">
+        {jobs.length === 0 ? "Nothing is chosen yet." : "Will be played, one after the other, while the cluster goes on as it is:"}
+        <List size="sm" data-testid="will-run">
+          {jobs.map((job, i) => (
+            <List.Item key={i}>{jobInWords(job)}</List.Item>
+          ))}
+        </List>
+      </Text>
       <Group>
         <Button disabled={why !== null} loading={start.isPending} onClick={() => start.mutate(jobs, { onSuccess: open })}>
           {jobs.length < 2 ? "Run" : `Run ${jobs.length} and compare`}
@@ -108,6 +118,6 @@ function Run({ search, target, found }: RunProps) {
         )}
       </Group>
       <Refused error={start.error} />
-    </Stack>
+    </Step>
   );
 }

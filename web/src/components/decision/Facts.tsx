@@ -1,24 +1,76 @@
-import { Badge } from "@mantine/core";
+import { Badge, Paper, Table, Text, Title } from "@mantine/core";
 
 import type { Tick } from "../../api/client";
 import type { Explanation } from "../../api/explain";
 import { dollarsChange, dollarsPerHour, fleet, number, rate, seconds, share } from "../../lib/format";
 import { Section } from "./Section";
 
+const BOUNDS: Record<string, string> = {
+  Tpot: "TPOT SLO",
+  Ttft: "TTFT SLO",
+  Kv: "KV cache",
+  Sequences: "requests at a time",
+  E2e: "whole-request SLO",
+  Infeasible: "cannot meet the SLO",
+};
 const EFFECTS = { pass: "gray", limit: "orange", hold: "yellow", abstain: "grape" } as const;
 /** What an effect means, for those who never read of it. */
 const SAID = { pass: "agreed", limit: "limited it", hold: "held it", abstain: "could not judge" } as const;
 
+/** Those that bent the plan, in order; the many that had nothing to say are folded away. */
 export function Rules({ tick }: { tick: Tick }) {
-  const rows = tick.decision.trail.map((ruling) => [
-    ruling.rule,
-    <Badge key="effect" variant="light" radius="sm" tt="none" color={EFFECTS[ruling.effect]}>
-      {SAID[ruling.effect]}
-    </Badge>,
-    ruling.effect === "pass" ? fleet(ruling.after) : `${fleet(ruling.before)} → ${fleet(ruling.after)}`,
-    ruling.reason,
-  ]);
-  return <Section title="Rules, in order" hint="Each may bend what was planned; the next one sees what the one before left." head={["Rule", "What it did", "Replicas", "Why"]} rows={rows} />;
+  const { trail } = tick.decision;
+  const acted = trail.filter((ruling) => ruling.effect !== "pass");
+  const agreed = trail.filter((ruling) => ruling.effect === "pass");
+  return (
+    <Paper withBorder component="section" aria-label="Rules, in order" style={{ overflowX: "auto" }} tabIndex={0}>
+      <Title order={2} size="h6" px="md" pt="sm">
+        Rules, in order
+      </Title>
+      <Text size="xs" c="dimmed" px="md" pb="xs">
+        {acted.length === 0
+          ? "Each may bend what was planned; here none did."
+          : `Each may bend what was planned, and the next one sees what it left. ${acted.length} of ${trail.length} did.`}
+      </Text>
+      {acted.length > 0 && <RuleTable rulings={acted} />}
+      {agreed.length > 0 && (
+        <details>
+          <summary style={{ padding: "8px 16px" }}>{agreed.length} rules agreed</summary>
+          <RuleTable rulings={agreed} />
+        </details>
+      )}
+    </Paper>
+  );
+}
+
+function RuleTable({ rulings }: { rulings: Tick["decision"]["trail"] }) {
+  return (
+    <Table verticalSpacing={6} horizontalSpacing="md">
+      <Table.Thead>
+        <Table.Tr>
+          {["Rule", "What it did", "Replicas", "Why"].map((head) => (
+            <Table.Th key={head}>{head}</Table.Th>
+          ))}
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody>
+        {rulings.map((ruling) => (
+          <Table.Tr key={ruling.rule}>
+            <Table.Td>{ruling.rule}</Table.Td>
+            <Table.Td>
+              <Badge variant="light" radius="sm" tt="none" color={EFFECTS[ruling.effect]}>
+                {SAID[ruling.effect]}
+              </Badge>
+            </Table.Td>
+            <Table.Td style={{ whiteSpace: "nowrap" }}>
+              {ruling.effect === "pass" ? fleet(ruling.after) : `${fleet(ruling.before)} → ${fleet(ruling.after)}`}
+            </Table.Td>
+            <Table.Td miw={220}>{ruling.reason}</Table.Td>
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </Table>
+  );
 }
 
 export function Seen({ tick }: { tick: Tick }) {
@@ -42,12 +94,12 @@ export function Possible({ tick }: { tick: Tick }) {
   const rows = tick.plan.capacities.map((capacity) => [
     capacity.variant,
     rate(capacity.requests_per_s),
-    capacity.bound,
+    BOUNDS[capacity.bound] ?? capacity.bound,
     `${number(capacity.calibration, 2)} ×`,
     seconds(tick.inputs.cold_starts[capacity.variant]?.p90_s),
     tick.plan.replicas[capacity.variant] ?? 0,
   ]);
-  const head = ["Variant", "One replica carries", "Limited by", "Step time vs prior", "Cold start p90", "Planned"];
+  const head = ["Variant", "One replica carries", "Limited by", "Step time, against the datasheet's", "Cold start p90", "Planned"];
   return <Section title="What was possible" hint="Within the SLO, as learned from this fleet." head={head} rows={rows} />;
 }
 
@@ -60,6 +112,9 @@ export function Expected({ tick }: { tick: Tick }) {
   return <Section title={title} hint="p90: in nine of ten cases the load stays below it." head={head} rows={[peak.map((value) => rate(value))]} />;
 }
 
+/** A note that says no more than the column of what it costs more. */
+const BARE_PRICE = /^\+[\d.]+ \$\/h$/;
+
 /** Fleets that could have been chosen; what share of the requests each could have served is known a moment later. */
 export function Alternatives({ tick, explanation }: { tick: Tick; explanation: Explanation | undefined }) {
   const rows = (tick.plan.alternatives ?? []).map((other, i) => [
@@ -67,7 +122,7 @@ export function Alternatives({ tick, explanation }: { tick: Tick; explanation: E
     dollarsPerHour(other.usd_per_hour),
     dollarsChange(other.usd_per_hour - tick.plan.usd_per_hour),
     share(explanation?.rejected[i]?.expected_attainment),
-    other.note,
+    BARE_PRICE.test(other.note) ? "dearer" : other.note,
   ]);
   const chosen = [
     <b key="fleet">{fleet(tick.plan.replicas)}</b>,

@@ -18,11 +18,9 @@ export function PerDay({ days }: { days: ReportRow[] }) {
         <Text fw={600} size="sm" component="h2" m={0}>
           Cost a day
         </Text>
-        {compared && (
-          <Text size="xs" c="dimmed">
-            Dashed: with the baseline instead.
-          </Text>
-        )}
+        <Text size="xs" c="dimmed">
+          Days of UTC.{compared ? " Dashed: with the baseline instead." : ""}
+        </Text>
       </Group>
       <Box ref={ref} mih={HEIGHT}>
         {width > 0 && days.length > 0 && <Bars days={days} width={width} />}

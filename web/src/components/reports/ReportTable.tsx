@@ -1,4 +1,4 @@
-import { Anchor, Paper, Table, Text } from "@mantine/core";
+import { Anchor, Paper, Table } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
 import type { Report, ReportRow } from "../../api/reports";
@@ -28,14 +28,14 @@ export function ReportTable({ report }: { report: Report }) {
           ))}
         </Table.Tbody>
         <Table.Tfoot>
-          <Row row={{ ...report.total, key: "All" }} by="day" />
+          <Row row={{ ...report.total, key: "All" }} by="day" bold />
         </Table.Tfoot>
       </Table>
     </Paper>
   );
 }
 
-function Row({ row, by }: { row: ReportRow; by: Report["by"] }) {
+function Row({ row, by, bold = false }: { row: ReportRow; by: Report["by"]; bold?: boolean }) {
   const cells = [
     dollars(row.cost_usd),
     dollars(row.savings_usd),
@@ -47,11 +47,11 @@ function Row({ row, by }: { row: ReportRow; by: Report["by"] }) {
   ];
   return (
     <Table.Tr data-testid="report-row">
-      <Table.Th scope="row" fw={500}>
+      <Table.Th scope="row" fw={bold ? 700 : 500} style={{ whiteSpace: "nowrap" }}>
         <Key name={row.key} by={by} />
       </Table.Th>
       {cells.map((cell, i) => (
-        <Table.Td key={HEADS[i]} ta="right">
+        <Table.Td key={HEADS[i]} ta="right" fw={bold ? 700 : undefined}>
           {cell}
         </Table.Td>
       ))}
@@ -60,7 +60,7 @@ function Row({ row, by }: { row: ReportRow; by: Report["by"] }) {
 }
 
 function Key({ name, by }: { name: string; by: Report["by"] }) {
-  if (by !== "target" && by !== "variant") return <Text size="sm">{name}</Text>;
+  if (by !== "target" && by !== "variant") return name;
   const [namespace, target, variant] = name.split("/");
   return (
     <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace, name: target } as never} size="sm">

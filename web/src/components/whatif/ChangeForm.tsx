@@ -10,7 +10,7 @@ type Field = { name: "ttft" | "tpot" | "attainment" | "load" | "cold"; label: st
 const FIELDS: Field[] = [
   { name: "ttft", label: "TTFT SLO", scale: 1, suffix: " s", now: (t) => t.slo.ttft_s },
   { name: "tpot", label: "TPOT SLO", scale: 1000, suffix: " ms", now: (t) => t.slo.tpot_s },
-  { name: "attainment", label: "Share that must meet them", scale: 100, suffix: " %", now: (t) => t.slo.attainment },
+  { name: "attainment", label: "SLO goal", scale: 100, suffix: " %", now: (t) => t.slo.attainment },
   { name: "load", label: "Load", scale: 1, suffix: " ×", now: () => 1 },
   { name: "cold", label: "Cold start", scale: 1, suffix: " ×", now: () => 1 },
 ];

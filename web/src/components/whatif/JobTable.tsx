@@ -79,7 +79,7 @@ function Rows({ jobs, picked, pick }: RowsProps) {
                     onChange={(event) => pick(job.id, event.currentTarget.checked)}
                   />
                 </Table.Td>
-                <Table.Td>
+                <Table.Td miw={180}>
                   <Anchor component={Link} to="/what-if/$id" params={{ id: job.id } as never} size="sm">
                     {jobWords(job)}
                   </Anchor>
@@ -101,7 +101,7 @@ function Rows({ jobs, picked, pick }: RowsProps) {
                 <Table.Td>
                   <Moment at={job.created_at_s} />
                   <Text size="xs" c="dimmed">
-                    {job.created_by}
+                    {actor(job.created_by)}
                   </Text>
                 </Table.Td>
               </Table.Tr>
@@ -112,3 +112,6 @@ function Rows({ jobs, picked, pick }: RowsProps) {
     </Paper>
   );
 }
+
+/** A token's id is long, and its first part tells it apart. */
+const actor = (id: string) => id.replace(/^(token:[0-9a-f]{8})[0-9a-f-]+$/, "$1");

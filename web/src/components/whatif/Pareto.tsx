@@ -3,14 +3,12 @@ import { useElementSize } from "@mantine/hooks";
 
 import type { Group, Way } from "../../lib/comparison";
 import { dollars, share } from "../../lib/format";
-import { frontier, placed, type Point, ranged, ticks } from "../../lib/pareto";
+import { boxOf, frontier, LINE, placed, type Point, ranged, spotsOf, ticks } from "../../lib/pareto";
 import { LINES, LINES_DARK } from "../../theme";
 import { Shape } from "./Shape";
 
 const HEIGHT = 320;
-const PAD = { left: 62, right: 16, top: 14, bottom: 40 };
-/** Pixels of a letter of 12 px: names are placed before they are drawn. */
-const LETTER = 6.4;
+const PAD = { left: 62, right: 16, top: 26, bottom: 40 };
 
 /** Cost against attainment: one mark a way, told apart by shape and colour, and named. Upper left is best. */
 export function Pareto({ group, goal }: { group: Group; goal?: number }) {
@@ -54,10 +52,9 @@ function Plot({ ways, width, palette, goal }: { ways: Known[]; width: number; pa
   const y = (met: number) => PAD.top + (1 - (met - ys[0]) / (ys[1] - ys[0])) * inner.height;
   // What happened was not played by the same means: it is drawn, and beats nobody.
   const best = frontier(points.filter((p) => p.key !== "recorded"));
-  const labels = placed(
-    points.map((p) => ({ x: x(p.usd), y: y(p.attainment), width: p.name.length * LETTER })),
-    { width, height: HEIGHT - PAD.bottom },
-  );
+  const spots = spotsOf(points.map((p) => ({ x: x(p.usd), y: y(p.attainment), name: p.name })));
+  const aim = goal === undefined ? null : { words: `goal ${share(goal)}`, at: { x: width - PAD.right, y: y(goal) + 13, anchor: "end" as const } };
+  const labels = placed(spots, { width, height: HEIGHT - PAD.bottom }, aim ? [boxOf(aim.at, [aim.words])] : []);
   const marks = { x: ticks(xs, Math.max(2, Math.floor(inner.width / 90))), y: ticks(ys, 5).filter((met) => met <= 1) };
   const digits = digitsOf(marks.y);
   return (
@@ -81,11 +78,11 @@ function Plot({ ways, width, palette, goal }: { ways: Known[]; width: number; pa
       <text x={PAD.left + inner.width / 2} y={HEIGHT - 6} textAnchor="middle">
         cost of the window
       </text>
-      {goal !== undefined && (
+      {goal !== undefined && aim && (
         <g>
           <line className="goal" x1={PAD.left} x2={width - PAD.right} y1={y(goal)} y2={y(goal)} />
-          <text x={width - PAD.right} y={y(goal) - 4} textAnchor="end">
-            goal {share(goal)}
+          <text x={aim.at.x} y={aim.at.y} textAnchor={aim.at.anchor}>
+            {aim.words}
           </text>
         </g>
       )}
@@ -93,13 +90,19 @@ function Plot({ ways, width, palette, goal }: { ways: Known[]; width: number; pa
       {points.map((point, i) => (
         <g key={point.key} data-testid="pareto-point">
           <Shape place={i} colour={palette[i % palette.length] as string} x={x(point.usd)} y={y(point.attainment)} />
-          <text className="name" x={labels[i]?.x} y={labels[i]?.y} textAnchor={labels[i]?.anchor}>
-            {point.name}
-          </text>
           <title>
             {point.name}: {dollars(point.usd)}, {share(point.attainment, 2)} met the SLO
           </title>
         </g>
+      ))}
+      {spots.map(({ names }, i) => (
+        <text key={names.join()} className="name" y={labels[i]?.y} textAnchor={labels[i]?.anchor}>
+          {names.map((name, line) => (
+            <tspan key={name} x={labels[i]?.x} dy={line === 0 ? 0 : LINE}>
+              {name}
+            </tspan>
+          ))}
+        </text>
       ))}
     </svg>
   );

@@ -8,6 +8,8 @@ import type { ChartProps } from "../target/Chart";
 
 const Chart = lazy(() => import("../target/Chart"));
 
+/** Pixels: enough for steps, and as many policies as fit on a screen. */
+const SHORT = 120;
 const count = (value: number | null) => number(value, 0);
 const perSecond = (value: number | null) => number(value, value !== null && value < 10 ? 1 : 0);
 
@@ -17,7 +19,7 @@ export function Timelines({ group, goal }: { group: Group; goal?: number }) {
   return (
     <Stack gap="sm">
       {charts.map((chart) => (
-        <Suspense key={chart.title} fallback={<Skeleton h={270} />}>
+        <Suspense key={chart.title} fallback={<Skeleton h={(chart.height ?? 190) + 80} />}>
           <Chart {...chart} />
         </Suspense>
       ))}
@@ -37,6 +39,7 @@ function chartsOf(group: Group, goal?: number): ChartProps[] {
       data: [axis, sampled(recorded?.at_s ?? [], recorded?.requests_per_s ?? [], axis)] as Columns,
       lines: [{ label: "requests/s", colour: 0, steps: true }],
       format: perSecond,
+      height: SHORT,
     },
     ...group.ways.map(
       (way): ChartProps => ({
@@ -45,6 +48,7 @@ function chartsOf(group: Group, goal?: number): ChartProps[] {
         lines: variants.map((name, i) => ({ label: name, colour: i, steps: true, width: 2 })),
         format: count,
         max,
+        height: SHORT,
       }),
     ),
     { title: "Cost of the replicas", data: acrossWays(group, axis, (line) => line.usd_per_hour), lines: across, format: dollarsPerHour },

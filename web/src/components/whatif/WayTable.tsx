@@ -9,6 +9,9 @@ import { ShapeMark } from "./Shape";
 
 const HEADS = ["Policy", "Met the SLO", "Worst hour", "Cost", "GPU-hours", "Scaled up / down", "Requests"];
 
+/** Beyond it no hour is worse than the others. */
+const PERFECT = 0.99995;
+
 /** Every way in numbers, and what each is against the live policy by the same method. */
 export function WayTable({ group }: { group: Group }) {
   const palette = useComputedColorScheme("light") === "dark" ? LINES_DARK : LINES;
@@ -48,7 +51,7 @@ function WayRow({ way, group, mark }: { way: Way; group: Group; mark: ReactNode 
         </Row>
       </Table.Th>
       <Cell under={more && points(more.attainment)}>{share(run.attainment, 2)}</Cell>
-      <Cell under={worst && stretch(worst.at, worst.until, zone)}>{share(worst?.attainment, 2)}</Cell>
+      <Cell under={worst && worst.attainment < PERFECT && stretch(worst.at, worst.until, zone)}>{share(worst?.attainment, 2)}</Cell>
       <Cell under={more && `${dollarsMore(more.usd)} (${percentMore(more.usdShare)})`}>{dollars(run.cost_usd)}</Cell>
       <Cell under={more && `${more.gpuHours < 0 ? "−" : "+"}${number(Math.abs(more.gpuHours))}`}>{number(run.gpu_hours)}</Cell>
       <Cell>
