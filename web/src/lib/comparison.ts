@@ -181,7 +181,7 @@ function differenceWords({ usd, usdShare, attainment }: Difference): string {
   const cost = Math.abs(usd) < SAME_USD ? "costs the same" : `costs ${dollars(Math.abs(usd))} ${usd > 0 ? "more" : "less"} (${percentMore(usdShare)})`;
   if (attainment === null) return `${cost}; how many requests met the SLO is not known`;
   if (same) return `${cost}, and as many requests meet the SLO`;
-  return `${cost}, and ${(Math.abs(attainment) * 100).toFixed(2)} % of the requests ${attainment > 0 ? "more" : "fewer"} meet the SLO`;
+  return `${cost}, and the share of requests that meet the SLO is ${points(Math.abs(attainment)).slice(1)} ${attainment > 0 ? "higher" : "lower"}`;
 }
 
 /** What the ways are held against. */

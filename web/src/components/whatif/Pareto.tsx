@@ -40,10 +40,10 @@ export function Pareto({ group, goal }: { group: Group; goal?: number }) {
 
 type Known = Way & { run: { attainment: number } };
 
-export const pointsOf = (ways: Known[]): Point[] =>
+const pointsOf = (ways: Known[]): Point[] =>
   ways.map((way) => ({ key: way.key, name: way.name, usd: Number(way.run.cost_usd), attainment: way.run.attainment }));
 
-function Plot({ ways, width, palette, goal }: { ways: Known[]; width: number; palette: string[]; goal?: number }) {
+export function Plot({ ways, width, palette, goal }: { ways: Known[]; width: number; palette: string[]; goal?: number }) {
   const points = pointsOf(ways);
   const xs = ranged(points.map((p) => p.usd), 0.02 * Math.max(...points.map((p) => p.usd), 0.01), 0);
   const ys = ranged([...points.map((p) => p.attainment), ...(goal === undefined ? [] : [goal])], 0.002, 0, 1.0005);
