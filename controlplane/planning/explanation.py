@@ -60,8 +60,8 @@ class ChosenPlan:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A fleet that was not chosen, what it would have cost more (or less) than the plan, dollars per hour, and the share
-    of requests that it could have served (see `ChosenPlan`)."""
+    """A fleet that was not chosen, what it would have cost more (or less) than the plan, dollars per hour, and what
+    share of requests it could have served (see `ChosenPlan`)."""
 
     alternative: Alternative
     extra_usd_per_hour: float

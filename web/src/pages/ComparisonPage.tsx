@@ -105,7 +105,7 @@ function GroupView({ group, goal, titled }: { group: Group; goal?: number; title
               <Text size="sm" c="dimmed">
                 {againstWords(group)}
               </Text>
-              <List spacing={4}>
+              <List size="sm" spacing={4} mt={4}>
                 {said.map((finding) => (
                   <List.Item key={finding}>{finding}</List.Item>
                 ))}

@@ -1,4 +1,4 @@
-import { Button, Group, List, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Button, Group, List, Paper, Stack, Text, Title } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
@@ -52,25 +52,21 @@ export function WhatIfForm({ targets, search, set }: FormProps) {
   const key = keyOf(target);
   const at = useWindow(key, search);
   return (
-    <Stack gap="sm">
-      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="sm">
-        <Stack gap="sm">
-          <Step title="1. Which past">
-            <Window search={search} target={key} set={set} />
-            <Preview of={at} set={set} />
-          </Step>
-          <Run search={search} target={target} found={at.found} />
-        </Stack>
-        <Stack gap="sm">
-          <Step title="2. Under which policies">
-            <Rivals search={search} namespace={target.namespace} set={set} />
-          </Step>
-          <Step title="3. Or the same policy, if something were different">
-            <ChangeForm key={key} target={target} change={search.change} set={(change) => set({ change })} />
-          </Step>
-        </Stack>
-      </SimpleGrid>
-    </Stack>
+    <div className="what-if">
+      <Step title="1. Which past">
+        <Window search={search} target={key} set={set} />
+        <Preview of={at} set={set} />
+      </Step>
+      <Stack gap="sm" className="what-if-policies">
+        <Step title="2. Under which policies">
+          <Rivals search={search} namespace={target.namespace} set={set} />
+        </Step>
+        <Step title="3. Or the same policy, if something were different">
+          <ChangeForm key={key} target={target} change={search.change} set={(change) => set({ change })} />
+        </Step>
+      </Stack>
+      <Run search={search} target={target} found={at.found} />
+    </div>
   );
 }
 

@@ -8,9 +8,9 @@ import type { ReactNode } from "react";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { ChangeForm } from "../components/whatif/ChangeForm";
-import { Plot } from "../components/whatif/Pareto";
+import { marksOf, Plot } from "../components/whatif/Pareto";
 import { WayTable } from "../components/whatif/WayTable";
-import { groupsOf } from "../lib/comparison";
+import { type Group, groupsOf } from "../lib/comparison";
 import { comparisonSearch } from "../lib/whatIfSearch";
 import { ComparisonPage } from "../pages/ComparisonPage";
 import { ReportView } from "../pages/ReportsPage";
@@ -80,7 +80,7 @@ describe("comparison", () => {
 
   it("has a mark for each policy with a known attainment, in colour, shape and words", async () => {
     const [group] = groupsOf([replay("a", "kpa", { cost_usd: "12.00", attainment: 0.97 })]);
-    await show(<Plot ways={(group as never as { ways: never[] }).ways} width={800} palette={["#000", "#111", "#222"]} goal={0.99} />);
+    await show(<Plot ways={marksOf(group as Group)} width={800} palette={["#000", "#111", "#222"]} goal={0.99} />);
     const marks = screen.getAllByTestId("pareto-point");
     expect(marks).toHaveLength(3);
     expect(new Set(marks.map((mark) => mark.querySelector("path")?.getAttribute("d"))).size).toBe(3);

@@ -1,10 +1,12 @@
 import { Badge, Group, Paper, Stack, Text, Title } from "@mantine/core";
 
 import type { Outcome } from "../../api/explain";
-import { Moment } from "../bits";
+import { time } from "../../lib/format";
+import { useZone } from "../../lib/zone";
 
 /** What later decisions saw: did the forecast hold, and was the SLO met? */
 export function OutcomeView({ outcome }: { outcome: Outcome }) {
+  const zone = useZone();
   return (
     <Paper withBorder p="md" component="section" aria-label="What came of it">
       <Stack gap={6}>
@@ -16,9 +18,9 @@ export function OutcomeView({ outcome }: { outcome: Outcome }) {
           <Said what="SLO" is={outcome.slo_met} yes="the SLO was met" no="the SLO was missed" />
         </Group>
         <Text size="sm">{outcome.sentence}</Text>
-        <Text size="xs" c="dimmed" component="div">
+        <Text size="xs" c="dimmed">
           {outcome.complete ? "Looked at until " : "It is still to be seen until "}
-          <Moment at={outcome.until_s} />: that is how far the decision had to look ahead.
+          {time(outcome.until_s, zone)}: that is how far the decision had to look ahead.
         </Text>
       </Stack>
     </Paper>

@@ -1,4 +1,4 @@
-import { Alert, Group, Paper, Stack, Text, Title } from "@mantine/core";
+import { Alert, Box, Group, Paper, Stack, Text, Title } from "@mantine/core";
 
 import type { Counterfactual, Explanation } from "../../api/explain";
 import { VerdictBadge } from "../bits";
@@ -41,7 +41,9 @@ function Changes({ title, changes }: { title: string; changes: Counterfactual[] 
       <Stack component="ul" gap={4} m={0} p={0} style={{ listStyle: "none" }}>
         {changes.map(({ sentence, verdict }) => (
           <Group key={sentence} component="li" gap="sm" wrap="nowrap" align="start">
-            <VerdictBadge verdict={verdict} />
+            <Box flex="none" w={86}>
+              <VerdictBadge verdict={verdict} />
+            </Box>
             <Text size="sm">{sentence}</Text>
           </Group>
         ))}

@@ -5,7 +5,7 @@ import type { Group, Way } from "../../lib/comparison";
 import { dollars, share } from "../../lib/format";
 import { boxOf, frontier, LINE, placed, type Point, ranged, spotsOf, ticks } from "../../lib/pareto";
 import { LINES, LINES_DARK } from "../../theme";
-import { Shape } from "./Shape";
+import { Shape, ShapeMark } from "./Shape";
 
 const HEIGHT = 320;
 const PAD = { left: 62, right: 16, top: 26, bottom: 40 };
@@ -14,7 +14,7 @@ const PAD = { left: 62, right: 16, top: 26, bottom: 40 };
 export function Pareto({ group, goal }: { group: Group; goal?: number }) {
   const { ref, width } = useElementSize();
   const palette = useComputedColorScheme("light") === "dark" ? LINES_DARK : LINES;
-  const known = group.ways.filter((way): way is Way & { run: { attainment: number } } => way.run.attainment !== null);
+  const known = marksOf(group);
   const unknown = group.ways.filter((way) => way.run.attainment === null);
   return (
     <Paper withBorder p="sm" component="section" aria-label="Cost against attainment" miw={0}>
@@ -29,6 +29,7 @@ export function Pareto({ group, goal }: { group: Group; goal?: number }) {
       <Box ref={ref} mih={HEIGHT}>
         {width > 0 && known.length > 0 && <Plot ways={known} width={width} palette={palette} goal={goal} />}
       </Box>
+      {width > 0 && width < ROOM && <Legend ways={known} palette={palette} />}
       {unknown.length > 0 && (
         <Text size="xs" c="dimmed">
           Not drawn, since no request finished: {unknown.map((way) => way.name).join(", ")}.
@@ -38,13 +39,23 @@ export function Pareto({ group, goal }: { group: Group; goal?: number }) {
   );
 }
 
-type Known = Way & { run: { attainment: number } };
+/** On a narrower plot names would lie over one another: they stand below it. */
+const ROOM = 560;
+
+type PlotProps = { ways: Known[]; width: number; palette: string[]; goal?: number };
+/** A way with a known attainment, and its place in the group: its shape and colour everywhere. */
+type Known = Way & { place: number; run: { attainment: number } };
+
+export const marksOf = (group: Group): Known[] =>
+  group.ways.map((way, place) => ({ ...way, place })).filter((way): way is Known => way.run.attainment !== null);
 
 const pointsOf = (ways: Known[]): Point[] =>
   ways.map((way) => ({ key: way.key, name: way.name, usd: Number(way.run.cost_usd), attainment: way.run.attainment }));
 
-export function Plot({ ways, width, palette, goal }: { ways: Known[]; width: number; palette: string[]; goal?: number }) {
+export function Plot({ ways, width, palette, goal }: PlotProps) {
+  const named = width >= ROOM;
   const points = pointsOf(ways);
+  const placeOf = (i: number) => (ways[i] as Known).place;
   const xs = ranged(points.map((p) => p.usd), 0.02 * Math.max(...points.map((p) => p.usd), 0.01), 0);
   const ys = ranged([...points.map((p) => p.attainment), ...(goal === undefined ? [] : [goal])], 0.002, 0, 1.0005);
   const inner = { width: width - PAD.left - PAD.right, height: HEIGHT - PAD.top - PAD.bottom };
@@ -89,13 +100,13 @@ export function Plot({ ways, width, palette, goal }: { ways: Known[]; width: num
       <polyline className="frontier" points={best.map((p) => `${x(p.usd)},${y(p.attainment)}`).join(" ")} />
       {points.map((point, i) => (
         <g key={point.key} data-testid="pareto-point">
-          <Shape place={i} colour={palette[i % palette.length] as string} x={x(point.usd)} y={y(point.attainment)} />
+          <Shape place={placeOf(i)} colour={palette[placeOf(i) % palette.length] as string} x={x(point.usd)} y={y(point.attainment)} />
           <title>
             {point.name}: {dollars(point.usd)}, {share(point.attainment, 2)} met the SLO
           </title>
         </g>
       ))}
-      {spots.map(({ names }, i) => (
+      {named && spots.map(({ names }, i) => (
         <text key={names.join()} className="name" y={labels[i]?.y} textAnchor={labels[i]?.anchor}>
           {names.map((name, line) => (
             <tspan key={name} x={labels[i]?.x} dy={line === 0 ? 0 : LINE}>
@@ -105,6 +116,19 @@ export function Plot({ ways, width, palette, goal }: { ways: Known[]; width: num
         </text>
       ))}
     </svg>
+  );
+}
+
+function Legend({ ways, palette }: { ways: Known[]; palette: string[] }) {
+  return (
+    <Row gap="xs">
+      {ways.map((way) => (
+        <Row key={way.key} gap={4} wrap="nowrap">
+          <ShapeMark place={way.place} colour={palette[way.place % palette.length] as string} />
+          <Text size="xs">{way.name}</Text>
+        </Row>
+      ))}
+    </Row>
   );
 }
 

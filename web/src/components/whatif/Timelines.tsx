@@ -9,7 +9,7 @@ import type { ChartProps } from "../target/Chart";
 const Chart = lazy(() => import("../target/Chart"));
 
 /** Pixels: enough for steps, and as many policies as fit on a screen. */
-const SHORT = 120;
+const SHORT = 150;
 const count = (value: number | null) => number(value, 0);
 const perSecond = (value: number | null) => number(value, value !== null && value < 10 ? 1 : 0);
 

@@ -9,6 +9,8 @@ import { ShapeMark } from "./Shape";
 
 const HEADS = ["Policy", "Met the SLO", "Worst hour", "Cost", "GPU-hours", "Scaled up / down", "Requests"];
 
+/** Less than a hundredth of a point is not seen. */
+const isSame = (attainment: number | null) => attainment !== null && Math.abs(attainment) < 0.00005;
 /** Beyond it no hour is worse than the others. */
 const PERFECT = 0.99995;
 
@@ -50,7 +52,7 @@ function WayRow({ way, group, mark }: { way: Way; group: Group; mark: ReactNode 
           </Text>
         </Row>
       </Table.Th>
-      <Cell under={more && points(more.attainment)}>{share(run.attainment, 2)}</Cell>
+      <Cell under={more && (isSame(more.attainment) ? "the same" : points(more.attainment))}>{share(run.attainment, 2)}</Cell>
       <Cell under={worst && worst.attainment < PERFECT && stretch(worst.at, worst.until, zone)}>{share(worst?.attainment, 2)}</Cell>
       <Cell under={more && `${dollarsMore(more.usd)} (${percentMore(more.usdShare)})`}>{dollars(run.cost_usd)}</Cell>
       <Cell under={more && `${more.gpuHours < 0 ? "−" : "+"}${number(Math.abs(more.gpuHours))}`}>{number(run.gpu_hours)}</Cell>
