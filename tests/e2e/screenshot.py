@@ -16,7 +16,7 @@ PLAYED_S = 90.0
 SETTLED_MS = 1200
 """For charts to be drawn and transitions to end."""
 SIZES = {"": (1280, 800), "-narrow": (390, 844)}
-NARROW = ("fleet", "target", "decision")
+NARROW = ("fleet", "target", "decision", "comparison")
 """Taken at a phone's width too."""
 SCHEMES = ("light", "dark")
 
@@ -28,13 +28,16 @@ def open_dialog(page: Page) -> None:
     page.get_by_label("Reason").fill("load test of the new prompt")
 
 
-def pages(tick: str) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
+def pages(tick: str, job: str) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
     """Where each picture is taken, and what is done there first."""
     return {
         "fleet": ("/", None),
         "target": ("/targets/default/chat?range=1h", None),
         "override": ("/targets/default/chat?range=1h", open_dialog),
         "decision": (f"/ticks/{tick}", None),
+        "what-if": ("/what-if?target=default/chat&range=1h&peers=hpa-queue,kpa", None),
+        "comparison": (f"/what-if/{job}", None),
+        "reports": ("/reports", None),
         "overrides": ("/overrides?show=all", None),
         "audit": ("/audit", None),
         "settings": ("/settings", None),
@@ -42,7 +45,7 @@ def pages(tick: str) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
     }
 
 
-def take(url: str, link: str, tick: str, browser: Browser) -> None:
+def take(url: str, link: str, tick: str, job: str, browser: Browser) -> None:
     """All pictures of a system that runs; `link` logs in once, and the session is shared."""
     first = browser.new_page()
     first.goto(link)
@@ -56,13 +59,13 @@ def take(url: str, link: str, tick: str, browser: Browser) -> None:
                 viewport={"width": width, "height": height},
                 color_scheme=scheme,
             )
-            for name, (path, act) in pages(tick).items():
+            for name, (path, act) in pages(tick, job).items():
                 if suffix and name not in NARROW:
                     continue
                 page = context.new_page()
                 page.goto(url + path)
                 page.wait_for_selector("h1")
-                if "/targets/" in path:
+                if "/targets/" in path or "/what-if" in path:
                     page.wait_for_selector("canvas", timeout=30_000)
                 page.wait_for_timeout(SETTLED_MS)
                 if act is not None:
@@ -79,6 +82,21 @@ def moving_tick(system: System) -> str:
     return str(next((tick["id"] for tick in ticks if tick["verdict"] in ("up", "down")), ticks[0]["id"]))
 
 
+def played(system: System) -> str:
+    """A replay of all that there is under HPA, once it is over."""
+    times = [tick["at_s"] for tick in system.ticks()]
+    asked = {
+        "kind": "Replay",
+        "target": "default/chat",
+        "policy": "hpa-queue",
+        "since": min(times),
+        "until": max(times),
+    }
+    job = str(system.send("POST", "/api/v1/jobs", asked)["id"])
+    system.until(lambda: system.get(f"/api/v1/jobs/{job}")["status"] == "Succeeded", "the replay is over")
+    return job
+
+
 def main() -> None:
     """Start the whole, let it play, take the pictures, stop it."""
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -87,7 +105,7 @@ def main() -> None:
         system.start()
         with launch_browser() as browser:
             browser.new_page().wait_for_timeout(PLAYED_S * 1000)
-            take(system.url, system.login_link, moving_tick(system), browser)
+            take(system.url, system.login_link, moving_tick(system), played(system), browser)
     finally:
         system.end()
 

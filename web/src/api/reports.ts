@@ -1,24 +1,31 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 
-import type { By } from "../lib/reportsSearch";
-import type { Stretch } from "../lib/search";
+import { type By, type ReportsSearch, stretchOfReport } from "../lib/reportsSearch";
+import { useZone } from "../lib/zone";
 import { client, unwrap } from "./client";
+import { useLive } from "./live";
 import type { components } from "./schema";
 
 export type Report = components["schemas"]["Report"];
 export type ReportRow = components["schemas"]["ReportRow"];
 
-/** What a stretch of time cost; null: the clock is not known yet. It is asked again each minute while it is looked at. */
-export function useReport(stretch: Stretch | null, by: By, namespace: string | undefined) {
+/** A running month grows: it is asked for again this often while it is looked at, however fast the clock goes. */
+const AGAIN_MS = 60_000;
+
+/** What a stretch of time cost, `known` being whether the clock is: until then one cannot say when a month began. */
+export function useReport(search: ReportsSearch, by: By, known: boolean) {
+  const { nowS } = useLive();
+  const zone = useZone();
+  const { period, from, to, namespace } = search;
   return useQuery({
-    // A running month ends now: the same minute is the same question.
-    queryKey: ["report", stretch?.from, stretch && Math.floor(stretch.to / 60), by, namespace],
-    enabled: stretch !== null,
+    queryKey: ["report", period, from, to, namespace, by, zone],
+    enabled: known,
     placeholderData: keepPreviousData,
-    staleTime: 60_000,
+    staleTime: AGAIN_MS,
+    refetchInterval: AGAIN_MS,
     queryFn: async ({ signal }): Promise<Report> => {
-      const { from, to } = stretch as Stretch;
-      const query = { from: String(from), to: String(to), by, namespace };
+      const stretch = stretchOfReport(search, nowS() ?? 0, zone);
+      const query = { from: String(stretch.from), to: String(stretch.to), by, namespace };
       // JSON is one of three forms that the API may answer in; the others are asked for by name.
       return unwrap(await client.GET("/api/v1/reports", { params: { query }, signal })) as Report;
     },

@@ -55,7 +55,7 @@ export function ComparisonView({ jobs }: { jobs: Job[] }) {
       <Row justify="space-between">
         <Stack gap={0}>
           <Title order={1} size="h3">
-            <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace, name } as never} search={{ from: since_s, to: until_s } as never} inherit>
+            <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace, name } as never} search={{ from: since_s, to: until_s } as never} inherit underline="always">
               {target}
             </Anchor>{" "}
             under other policies

@@ -32,7 +32,7 @@ export function DecisionView({ detail }: { detail: TickDetail }) {
       <Trail sentences={detail.sentences} />
       {explained.data && <OutcomeView outcome={explained.data.outcome} />}
       {explained.data && <WouldChange explanation={explained.data} />}
-      {explained.isPending && <Skeleton h={320} aria-label="looking for what would change this" />}
+      {explained.isPending && <Skeleton h={320} role="status" aria-label="looking for what would change this" />}
       {explained.error && <Problem error={explained.error} retry={explained.refetch} />}
       <WhyNot tick={tick} />
       <Alternatives tick={tick} explanation={explained.data} />

@@ -11,29 +11,24 @@ import { Answer, Empty } from "../components/states";
 import { Absolute } from "../components/target/TimeRange";
 import { baselinesOf } from "../lib/baseline";
 import { stretch as inWords } from "../lib/format";
-import { BYS, fileHref, PERIODS, type ReportsSearch, stretchOfReport } from "../lib/reportsSearch";
+import { BYS, fileHref, PERIODS, type ReportsSearch } from "../lib/reportsSearch";
 import type { Stretch } from "../lib/search";
 import { useZone } from "../lib/zone";
-
-/** The running month ends at a full minute of the clock: the page does not ask at each of its ticks. */
-const MINUTE_S = 60;
 
 export function ReportsPage() {
   const search = useSearch({ strict: false }) as ReportsSearch;
   const navigate = useNavigate();
-  const zone = useZone();
   const now = useNow(2000);
   const set = (change: Partial<ReportsSearch>) => void navigate({ to: "/reports", search: { ...search, ...change }, replace: true, resetScroll: false } as never);
-  const stretch = now === null ? null : stretchOfReport(search, Math.floor(now / MINUTE_S) * MINUTE_S, zone);
-  const report = useReport(stretch, search.by, search.namespace);
-  const days = useReport(stretch, "day", search.namespace);
+  const report = useReport(search, search.by, now !== null);
+  const days = useReport(search, "day", now !== null);
   return (
     <Stack>
       <Group justify="space-between">
         <Title order={1} size="h3">
           Reports
         </Title>
-        {stretch && <Files stretch={stretch} search={search} />}
+        {report.data && <Files stretch={{ from: report.data.from_s, to: report.data.to_s }} search={search} />}
       </Group>
       <Controls search={search} set={set} now={() => now} />
       <Answer of={report}>{(data) => <ReportView report={data} days={days.data} search={search} set={set} />}</Answer>

@@ -37,7 +37,7 @@ export function WhyNot({ tick }: { tick: Tick }) {
 function WhyNotAnswer({ tick, direction }: { tick: Tick; direction: Direction }) {
   // This decision itself counts: it is looked back from just after it.
   const found = useWhyNot(tick.inputs.target, direction, tick.at_s + 0.001, true);
-  if (found.isPending) return <Loader size="sm" aria-label="looking back" />;
+  if (found.isPending) return <Loader size="sm" role="status" aria-label="looking back" />;
   if (found.error instanceof ApiProblem && found.error.status === 404) return <Text size="sm">Nobody stood in its way: {found.error.message}.</Text>;
   if (found.error) return <Problem error={found.error} retry={found.refetch} />;
   const { sentence, explanation } = found.data;
