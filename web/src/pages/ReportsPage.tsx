@@ -1,5 +1,6 @@
-import { Alert, Anchor, Button, Group, List, SegmentedControl, Select, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Button, Group, List, Paper, SegmentedControl, Select, Stack, Text, Title } from "@mantine/core";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 
 import { useFleet } from "../api/hooks";
 import { useReport, type Report } from "../api/reports";
@@ -116,16 +117,16 @@ function Against({ report }: { report: Report }) {
   const found = baselinesOf(report.total);
   if (found.length === 0) {
     return (
-      <Alert color="blue" title="What did it save?">
+      <Panel title="What did it save?">
         <Text size="sm">
-          That is counted against another policy: <Anchor component={Link} to="/what-if" size="sm">play a stretch of the past under HPA</Anchor>, and its cost becomes
+          That is counted against another policy: <Anchor component={Link} to="/what-if" size="sm" underline="always">play a stretch of the past under HPA</Anchor>, and its cost becomes
           what is compared with. An administrator may also state a fixed fleet, as the setting report_baseline.
         </Text>
-      </Alert>
+      </Panel>
     );
   }
   return (
-    <Alert color="blue" title="Saved, against what?">
+    <Panel title="Saved, against what?">
       <List size="sm" spacing={2} data-testid="baselines">
         {found.map(({ target, words, job }) => (
           <List.Item key={target}>
@@ -133,7 +134,7 @@ function Against({ report }: { report: Report }) {
             {job && (
               <>
                 {", as "}
-                <Anchor component={Link} to="/what-if/$id" params={{ id: job } as never} size="sm">
+                <Anchor component={Link} to="/what-if/$id" params={{ id: job } as never} size="sm" underline="always">
                   its newest replay
                 </Anchor>
                 {" says"}
@@ -146,6 +147,17 @@ function Against({ report }: { report: Report }) {
       <Text size="sm" mt={4}>
         Targets that are not named here count neither as saved nor as spent more.
       </Text>
-    </Alert>
+    </Panel>
+  );
+}
+
+function Panel({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <Paper withBorder p="md" component="section" aria-label={title}>
+      <Title order={2} size="h6" mb={4}>
+        {title}
+      </Title>
+      {children}
+    </Paper>
   );
 }
