@@ -240,14 +240,15 @@ def _replay(body: ReplayIn, target: Target, since_s: float, until_s: float, requ
         check_policy(body.policy)
     except ScenarioError as error:
         raise bad_value("policy", body.policy, str(error).partition("allowed: ")[2]) from error
-    spec = body.spec
+    spec, name = body.spec, None
     if body.version_id is not None:
-        spec = spec_of_version(request.app.state.writer.engine, body.version_id, target.namespace)
-        if spec is None:
+        version = spec_of_version(request.app.state.writer.engine, body.version_id, target.namespace)
+        if version is None:
             raise NotFound(f"there is no policy version {body.version_id}")
+        spec, name = version.spec, version.name
     if (body.policy == VERSION) != (spec is not None):
         raise bad_value("policy", body.policy, "`version` with version_id or spec, another one without them")
-    return ReplayRequest(target.key, since_s, until_s, body.policy, body.seed, spec)
+    return ReplayRequest(target.key, since_s, until_s, body.policy, body.seed, spec, name)
 
 
 def _what_if(body: WhatIfIn, target: Target, since_s: float, until_s: float) -> WhatIfRequest:

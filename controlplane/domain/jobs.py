@@ -35,7 +35,7 @@ RUN_JOB = "tidegate.run_job"
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
     """Play `[since_s, until_s)` of a target (`namespace/name`) under `policy`: `live`, `version`, `static:N` or a
-    peer's name. `spec` is the version's."""
+    peer's name. `spec` is the version's, and `version` what people call it."""
 
     target: str
     since_s: float
@@ -43,6 +43,7 @@ class ReplayRequest:
     policy: str
     seed: int = 1
     spec: Mapping[str, Any] | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from controlplane.planning.counterfactuals import Counterfactual, counterfactual
 from controlplane.planning.decision import PLANNER_VERSION, decide
 from controlplane.planning.explain import sentences
 from controlplane.planning.outcome import Outcome, later_outcome
+from controlplane.planning.promise import promised_attainment
 from controlplane.planning.replay import group_inputs
 
 
@@ -47,20 +48,24 @@ class ExplainedInputs:
 
 @dataclass(frozen=True, slots=True)
 class ChosenPlan:
-    """What the plan wanted, before the rules. Dollars per hour."""
+    """What the plan wanted, before the rules. Dollars per hour. `expected_attainment` is the share of requests at the
+    forecast's peak that find room on it within the SLO; None where that is not known."""
 
     replicas: dict[str, int]
     usd_per_hour: float
     feasible: bool
     binding: str
+    expected_attainment: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A fleet that was not chosen, and what it would have cost more (or less) than the plan, dollars per hour."""
+    """A fleet that was not chosen, what it would have cost more (or less) than the plan, dollars per hour, and what
+    share of requests it could have served (see `ChosenPlan`)."""
 
     alternative: Alternative
     extra_usd_per_hour: float
+    expected_attainment: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ def explanation(ticks: Sequence[Tick], tick_id: str, later: Sequence[Tick]) -> E
         demand=tick.plan.demand,
         capacities=tick.plan.capacities,
         plan=_plan(tick),
-        rejected=tuple(Rejected(a, a.usd_per_hour - tick.plan.usd_per_hour) for a in tick.plan.alternatives),
+        rejected=tuple(_rejected(tick, a) for a in tick.plan.alternatives),
         rules=tick.decision.trail,
         current=dict(tick.decision.current),
         desired=dict(tick.decision.desired),
@@ -154,7 +159,15 @@ def _inputs(tick: Tick) -> ExplainedInputs:
 
 def _plan(tick: Tick) -> ChosenPlan:
     plan = tick.plan
-    return ChosenPlan(dict(plan.replicas), plan.usd_per_hour, plan.feasible, plan.binding)
+    # What a plan leaves out it does not touch.
+    wanted = {**tick.decision.current, **plan.replicas}
+    met = promised_attainment(tick, wanted)
+    return ChosenPlan(dict(plan.replicas), plan.usd_per_hour, plan.feasible, plan.binding, met)
+
+
+def _rejected(tick: Tick, other: Alternative) -> Rejected:
+    extra = other.usd_per_hour - tick.plan.usd_per_hour
+    return Rejected(other, extra, promised_attainment(tick, other.replicas))
 
 
 # Why not

@@ -19,7 +19,7 @@ PLAYED_S = 90.0
 SETTLED_MS = 1200
 """For charts to be drawn and transitions to end."""
 SIZES = {"": (1280, 800), "-narrow": (390, 844), "-wide": (2560, 1300)}
-EVERY_SIZE = ("fleet", "target", "decision")
+EVERY_SIZE = ("fleet", "target", "decision", "comparison")
 """Taken at a phone's and a wide screen's width too."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 DAY_S = 86_400.0
@@ -73,7 +73,7 @@ def pages(made: Prepared) -> Mapping[str, tuple[str, Act | None]]:
         "decision": (f"/ticks/{made.tick}", None),
         "policies": ("/policies", None),
         "policy": (f"/policies/{made.policy}", None),
-        "what-if": ("/what-if", None),
+        "what-if": ("/what-if?target=default/chat&range=1h&peers=hpa-queue,kpa", None),
         "comparison": (f"/what-if/{made.comparison}", None),
         "overrides": ("/overrides?show=all", None),
         "freezes": ("/overrides?show=all&what=freezes", None),
@@ -96,7 +96,7 @@ def take_page(context: BrowserContext, url: str, file: Path, act: Act | None) ->
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector("h1")
-    if "/targets/" in url:
+    if "/targets/" in url or "/what-if/" in url:
         page.wait_for_selector("canvas", timeout=30_000)
     page.wait_for_timeout(SETTLED_MS)
     if act is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import log
 
 import pytest
 
@@ -10,6 +11,7 @@ from controlplane.domain.decision import Actuation, ActuationResult, Tick, Valid
 from controlplane.domain.target import Mode, Policy, Slo
 from controlplane.planning.explanation import explanation, proposed, undone
 from controlplane.planning.outcome import later_outcome
+from controlplane.planning.promise import promised_attainment
 from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_tick
 from tests.planning.test_counterfactuals import group
 
@@ -71,6 +73,22 @@ def test_what_was_refused_has_its_price(tick: Tick) -> None:
         assert one.extra_usd_per_hour == pytest.approx(one.alternative.usd_per_hour - found.plan.usd_per_hour)
     with pytest.raises(KeyError, match="allowed: t1"):
         explanation([tick], "t2", [])
+
+
+def test_a_fleet_promises_what_it_carries_of_the_peaks_that_may_come(tick: Tick) -> None:
+    capacities = tuple(replace(c, requests_per_s=5.0) for c in tick.plan.capacities)
+    five_each = replace(tick, plan=replace(tick.plan, capacities=capacities))
+    assert promised_attainment(five_each, {"h100": 3}) == 1.0
+    # Of 5: 0.1 x 5/6 below p10, the mean of 5/x from 6 to 14.9 (0.5 x ln(14.9/6)), 0.01 x 5/14.9 above p99.
+    assert promised_attainment(five_each, {"h100": 1}) == pytest.approx(
+        0.5 / 6 + 0.5 * log(14.9 / 6) + 0.05 / 14.9, abs=2e-3
+    )
+    assert promised_attainment(five_each, {}) == 0.0
+    unforeseen = replace(five_each, inputs=replace(tick.inputs, forecast=None))
+    assert promised_attainment(unforeseen, {"h100": 1}) == pytest.approx(5.0 / 8.0)
+    unknown = replace(five_each, plan=replace(tick.plan, capacities=()))
+    assert promised_attainment(unknown, {"h100": 1}) is None
+    assert explanation([tick], tick.id, []).plan.expected_attainment is not None
 
 
 def held() -> Tick:

@@ -11,7 +11,7 @@ export function Answer<T>({ of, children }: { of: Asked<T>; children: (data: T) 
   if (of.isPending) {
     return (
       <Center mih={200}>
-        <Loader aria-label="loading" />
+        <Loader role="status" aria-label="loading" />
       </Center>
     );
   }

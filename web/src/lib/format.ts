@@ -54,3 +54,27 @@ export function moves(current: Record<string, number>, desired: Record<string, n
     .map(([name, count]) => `${name} ${current[name] ?? 0} → ${count}`)
     .join(", ");
 }
+
+/** `$1,234.50`; decimal text comes from the API. */
+export const dollars = (value: Maybe | string) => {
+  const amount = typeof value === "string" ? Number(value) : value;
+  return known(amount) ? `${amount < 0 ? "−" : ""}$${Math.abs(amount).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}` : UNKNOWN;
+};
+
+/** `+$1.20` or `−$1.20`. */
+export const dollarsMore = (value: Maybe) => (known(value) ? `${value < 0 ? "−" : "+"}${dollars(Math.abs(value))}` : UNKNOWN);
+
+/** `+1.2 %`: a share of something else, with its sign. */
+export const percentMore = (value: Maybe, digits = 1) => (known(value) ? `${value < 0 ? "−" : "+"}${(Math.abs(value) * 100).toFixed(digits)} %` : UNKNOWN);
+
+/** `−0.30 points`: a difference of two shares. */
+export const points = (value: Maybe, digits = 2) => (known(value) ? `${value < 0 ? "−" : "+"}${(Math.abs(value) * 100).toFixed(digits)} points` : UNKNOWN);
+
+/** Thousands apart: `118,000`. */
+export const whole = (value: Maybe) => (known(value) ? Math.round(value).toLocaleString("en-US") : UNKNOWN);
+
+/** A stretch of time in the viewer's zone, the day once where it is one day. */
+export function stretch(fromS: number, toS: number, where: Zone = zone()): string {
+  const options: Intl.DateTimeFormatOptions = { dateStyle: "short", timeStyle: "short", ...(where === "utc" ? { timeZone: "UTC" } : {}) };
+  return new Intl.DateTimeFormat(undefined, options).formatRange(fromS * 1000, toS * 1000) + (where === "utc" ? " UTC" : "");
+}

@@ -11,6 +11,7 @@ import { LiveProvider, STALE_AFTER_MS, useLive } from "../api/live";
 import { DecisionView } from "../pages/DecisionPage";
 import { FleetPage, FleetView } from "../pages/FleetPage";
 import { detail, fleet, target } from "./fixtures";
+import { explanation } from "./whatIfFixtures";
 
 const api = setupServer();
 beforeAll(() => api.listen({ onUnhandledRequest: "error" }));
@@ -79,7 +80,15 @@ describe("fleet", () => {
 
 describe("decision", () => {
   it("tells its trail in words, its rules, what was not chosen and what became of it", async () => {
-    api.use(http.get("*/api/v1/ticks/t1/neighbours", () => HttpResponse.json({ previous_id: "t0", next_id: null })));
+    api.use(
+      http.get("*/api/v1/ticks/t1/neighbours", () => HttpResponse.json({ previous_id: "t0", next_id: null })),
+      http.get("*/api/v1/ticks/t1/explain", () => HttpResponse.json(explanation)),
+      http.get("*/api/v1/me", () => HttpResponse.json({ id: "user:v", name: "v", grants: [{ role: "Viewer", namespace: null }] })),
+      http.get("*/api/v1/targets/default/chat/why-not", ({ request }) => {
+        const verdict = new URL(request.url).searchParams.get("verdict");
+        return HttpResponse.json({ sentence: `The last scale-${verdict} was not done.`, explanation: { tick_id: "t0", at_s: 5 } });
+      }),
+    );
     await show(<DecisionView detail={detail} />);
     await waitFor(() => expect(screen.getByRole("link", { name: "‹ Previous" })).toHaveAttribute("href", "/ticks/t0"));
     expect(screen.getByRole("button", { name: "Next ›" })).toBeDisabled();
@@ -89,6 +98,22 @@ describe("decision", () => {
     expect(within(screen.getByLabelText("What was planned, and what was not chosen")).getByText(/maxReplicas 3/)).toBeInTheDocument();
     expect(within(screen.getByLabelText("What was done")).getByText("conflict")).toBeInTheDocument();
     expect(within(screen.getByLabelText("What was seen")).getAllByText("–").length).toBeGreaterThan(0);
+    expect(screen.getByTestId("lead")).toHaveTextContent("More replicas: h100 2 → 3, but h100 was not changed (conflict)");
+    const change = within(await screen.findByLabelText("What would change this"));
+    expect(change.getByText("Read this with care")).toBeInTheDocument();
+    expect(change.getAllByTestId("changes")[0]).toHaveTextContent(/otherwise.*no change at 08:00/);
+    const came = within(screen.getByLabelText("What came of it"));
+    expect(came.getByText(/more came than was planned for/)).toBeInTheDocument();
+    expect(came.getByText(/the SLO was met/)).toBeInTheDocument();
+    const fleets = within(screen.getByLabelText("What was planned, and what was not chosen"));
+    expect([fleets.getByText("98.7 %"), fleets.getByText("42.0 %")]).toHaveLength(2);
+    await act(async () => screen.getByRole("button", { name: "Why are there not fewer replicas?" }).click());
+    expect(await screen.findByText("The last scale-down was not done.")).toBeInTheDocument();
+    expect(screen.getByRole("link", { name: "open that decision" })).toHaveAttribute("href", "/ticks/t0");
+    // A viewer may read all of it, and ask for no work.
+    const replay = screen.getByRole("button", { name: "Replay ▾" });
+    expect(replay).toBeDisabled();
+    expect(replay).toHaveAttribute("title", "This needs the role Operator");
   });
 });
 

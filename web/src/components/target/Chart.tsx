@@ -39,13 +39,15 @@ export type ChartProps = {
   onPick?: (at: number) => void;
   onZoom?: (stretch: Stretch) => void;
   max?: number;
+  /** Pixels; shorter where many charts stand under one another. */
+  height?: number;
 };
 
 const HEIGHT = 190;
 
 /** A time series; the cursor is shared by all charts of a page. */
 export default function Chart(props: ChartProps) {
-  const { title, caption, data, lines, format, onPick, onZoom } = props;
+  const { title, caption, data, lines, format, onPick, onZoom, height = HEIGHT } = props;
   const { ref: box, width } = useElementSize();
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -68,7 +70,7 @@ export default function Chart(props: ChartProps) {
 
   useEffect(() => {
     if (host.current === null || width === 0) return;
-    const made = new uPlot({ ...options(() => marks.current ?? []), width, height: HEIGHT }, data as uPlot.AlignedData, host.current);
+    const made = new uPlot({ ...options(() => marks.current ?? []), width, height }, data as uPlot.AlignedData, host.current);
     plot.current = made;
     return () => {
       made.destroy();
@@ -79,8 +81,8 @@ export default function Chart(props: ChartProps) {
   }, [options, width === 0]);
 
   useEffect(() => {
-    if (width > 0) plot.current?.setSize({ width, height: HEIGHT });
-  }, [width]);
+    if (width > 0) plot.current?.setSize({ width, height });
+  }, [width, height]);
 
   useEffect(() => {
     plot.current?.setData(data as uPlot.AlignedData);
@@ -113,7 +115,7 @@ export default function Chart(props: ChartProps) {
           {caption}
         </Text>
       )}
-      <Box ref={box} mih={HEIGHT + 38} style={{ cursor: onPick ? "pointer" : undefined }}>
+      <Box ref={box} mih={height + 38} style={{ cursor: onPick ? "pointer" : undefined }}>
         <div ref={host} />
       </Box>
     </Paper>

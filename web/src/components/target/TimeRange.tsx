@@ -61,10 +61,10 @@ export function TimeRange({ search, set }: Props) {
   );
 }
 
-type AbsoluteProps = { stretch: Stretch | null; now: () => number | null; zone: Zone; set: Props["set"] };
+type AbsoluteProps = { stretch: Stretch | null; now: () => number | null; zone: Zone; set: (stretch: Stretch) => void };
 
 /** Two times in the chosen zone. */
-function Absolute({ stretch, now, zone, set }: AbsoluteProps) {
+export function Absolute({ stretch, now, zone, set }: AbsoluteProps) {
   const [opened, { toggle, close }] = useDisclosure(false);
   const [from, setFrom] = useState(stretch ? toField(stretch.from, zone) : "");
   const [to, setTo] = useState(stretch ? toField(stretch.to, zone) : "");
