@@ -4,7 +4,7 @@ import { seconds, share, UNKNOWN } from "./format";
 type Regret = NonNullable<RegretOf["regret"]>;
 
 const usd = (side: Side) => Number(side.cost_usd);
-const signed = (value: number, words: string) => `${value < 0 ? "−" : "+"}${words}`;
+const signed = (value: number, words: string) => (value === 0 ? words : `${value < 0 ? "−" : "+"}${words}`);
 
 /** `0.30 points` of attainment. */
 const points = (value: number) => `${(Math.abs(value) * 100).toFixed(2)} points`;

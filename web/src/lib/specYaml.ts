@@ -1,10 +1,13 @@
-import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument, stringify } from "yaml";
+import { type Document, isMap, isNode, isSeq, LineCounter, parse, parseDocument, stringify, visit } from "yaml";
 
 import type { Spec } from "../api/policies";
 import { ordered } from "./spec";
 
 /** YAML as people write it: their order of fields, no anchors. */
 export const toYaml = (value: unknown): string => stringify(ordered(value), { lineWidth: 100, aliasDuplicateObjects: false });
+
+/** A text of the API in people's order of fields. */
+export const tidied = (text: string): string => toYaml(parse(text));
 
 /** A fault, from character `from` up to `to`, on line `line` (1 is the first). */
 export type Fault = { from: number; to: number; line: number; message: string };
@@ -15,25 +18,30 @@ export type Read = { spec: Spec | null; name: string | null; namespace: string |
 export function read(text: string): Read {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const faults = document.errors.map((error) => ({
-    from: error.pos[0],
-    to: Math.max(error.pos[1], error.pos[0] + 1),
-    line: lines.linePos(error.pos[0]).line,
-    message: error.message,
-  }));
-  const value = faults.length > 0 ? null : (document.toJS({ maxAliasCount: 0 }) as unknown);
-  const shared = { document, lines };
-  if (faults.length > 0) return { spec: null, name: null, namespace: null, faults, prefix: [], ...shared };
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const message = "must be fields and their values, as `spec` of an InferenceAutoscaler";
-    return { spec: null, name: null, namespace: null, faults: [{ from: 0, to: text.length, line: 1, message }], prefix: [], ...shared };
-  }
-  const whole = value as { kind?: unknown; spec?: unknown; metadata?: { name?: unknown; namespace?: unknown } };
-  if (whole.kind !== "InferenceAutoscaler") return { spec: value as Spec, name: null, namespace: null, faults, prefix: [], ...shared };
+  const nothing = { spec: null, name: null, namespace: null, document, lines, prefix: [] };
+  const faults = faultsOf(document, lines);
+  if (faults.length > 0) return { ...nothing, faults };
+  const value: unknown = document.toJS();
+  if (!isFields(value)) return { ...nothing, faults: [{ from: 0, to: text.length, line: 1, message: "must be fields and their values, as `spec` of an InferenceAutoscaler" }] };
+  if (value.kind !== "InferenceAutoscaler") return { ...nothing, faults, spec: value };
+  const metadata = isFields(value.metadata) ? value.metadata : {};
   const named = (part: unknown) => (typeof part === "string" ? part : null);
-  const spec = typeof whole.spec === "object" && whole.spec !== null ? (whole.spec as Spec) : {};
-  return { spec, name: named(whole.metadata?.name), namespace: named(whole.metadata?.namespace), faults, prefix: ["spec"], ...shared };
+  const spec = isFields(value.spec) ? value.spec : {};
+  return { ...nothing, faults, spec, name: named(metadata.name), namespace: named(metadata.namespace), prefix: ["spec"] };
 }
+
+const isFields = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** What is no YAML, and aliases, which the API refuses: a few lines of them can stand for gigabytes. */
+function faultsOf(document: Document.Parsed, lines: LineCounter): Fault[] {
+  const found = document.errors.map(({ pos, message }) => fault(lines, pos[0], pos[1], message));
+  visit(document, {
+    Alias: (_key, node) => void found.push(fault(lines, node.range?.[0] ?? 0, node.range?.[1] ?? 1, "aliases are not allowed: write it out")),
+  });
+  return found;
+}
+
+const fault = (lines: LineCounter, from: number, to: number, message: string): Fault => ({ from, to: Math.max(to, from + 1), line: lines.linePos(from).line, message });
 
 /** `spec.variants[0].maxReplicas` as `["variants", 0, "maxReplicas"]`; fields beside the spec are none of the text's. */
 export function pathOf(field: string): (string | number)[] | null {
@@ -60,7 +68,7 @@ export function faultAt(found: Read, field: string, message: string): Fault {
       node = item;
     } else break;
   }
-  return { from, to: Math.max(to, from + 1), line: found.lines.linePos(from).line, message };
+  return fault(found.lines, from, to, message);
 }
 
 /** The text with one field set, or without it where `value` is undefined; comments and the rest stay as they are. */

@@ -52,7 +52,7 @@ export function PolicyView({ policy }: { policy: Policy }) {
   }, [policy.name]);
   return (
     <Stack>
-      <Head policy={policy} edit={() => set({ edit: chosen })} />
+      <Head policy={policy} edit={search.edit === undefined ? () => set({ edit: chosen }) : null} />
       {search.edit === undefined && <OpenApprovals policy={policy} approvals={approvals} />}
       <Answer of={versions}>
         {(all) => {
@@ -80,7 +80,7 @@ export function PolicyView({ policy }: { policy: Policy }) {
 const withStages = (versions: Version[], policy: Policy): Version[] =>
   versions.map((one) => ({ ...one, ...policy.versions.find(({ number }) => number === one.number) }));
 
-function Head({ policy, edit }: { policy: Policy; edit: () => void }) {
+function Head({ policy, edit }: { policy: Policy; edit: (() => void) | null }) {
   const [archiving, setArchiving] = useState(false);
   const me = useMe().data;
   const refused = whyNotWrite(me, policy.namespaces) ?? (policy.archived_at_s === null ? null : "It was put away.");
@@ -104,15 +104,17 @@ function Head({ policy, edit }: { policy: Policy; edit: () => void }) {
               <Button size="xs" variant="default" disabled={refused !== null} title={refused ?? undefined} onClick={() => setArchiving(true)}>
                 Put the policy away
               </Button>
-              <Button size="xs" disabled={refused !== null} title={refused ?? undefined} onClick={edit}>
-                New version
-              </Button>
+              {edit && (
+                <Button size="xs" disabled={refused !== null} title={refused ?? undefined} onClick={edit}>
+                  New version
+                </Button>
+              )}
             </>
           )}
         </Group>
       </Group>
       <Text size="sm" component="div">
-        Decides for{" "}
+        {policy.namespaces.length === 1 ? "Target " : "Targets "}
         {keysOf(policy).map((key, place) => (
           <span key={key}>
             {place > 0 && ", "}
@@ -158,6 +160,7 @@ type OneProps = { policy: Policy; version: Version; versions: Version[]; history
 function OneVersion({ policy, version, versions, history, approvals, search, set }: OneProps) {
   const own = history.filter(({ number }) => number === version.number);
   const decides = policy.origin === "Api";
+  const tab = decides || search.tab === "yaml" ? search.tab : "changes";
   const watched = decides && (["Shadow", "Canary", "Live"] as const).some((stage) => own.some((row) => row.stage === stage));
   return (
     <Stack gap="md" style={{ minWidth: 0 }}>
@@ -187,7 +190,7 @@ function OneVersion({ policy, version, versions, history, approvals, search, set
         </Stack>
       </Paper>
       {decides && <Commit policy={policy} version={version} />}
-      <Tabs value={search.tab} onChange={(tab) => set({ tab: (tab ?? "changes") as PolicySearch["tab"] })} keepMounted={false}>
+      <Tabs value={tab} onChange={(tab) => set({ tab: (tab ?? "changes") as PolicySearch["tab"] })} keepMounted={false}>
         <Tabs.List>
           <Tabs.Tab value="changes">Changes</Tabs.Tab>
           {decides && <Tabs.Tab value="regret">Beside live</Tabs.Tab>}

@@ -2,7 +2,7 @@ import { Button, Code, CopyButton, Group, Paper, SegmentedControl, Stack, Text, 
 import { useState } from "react";
 
 import { type Patch, type Policy, usePatch, type Version } from "../../api/policies";
-import { toYaml } from "../../lib/specYaml";
+import { tidied, toYaml } from "../../lib/specYaml";
 import { Answer } from "../states";
 
 type Form = "yaml" | "merge" | "json";
@@ -14,23 +14,27 @@ export function Commit({ policy, version }: { policy: Policy; version: Version }
   if (named.length === 0) return null;
   return (
     <Paper withBorder p="md" data-testid="commit">
-      <Stack gap="xs">
-        <Title order={3} size="h5">
-          To have version {version.number} decide, commit this
-        </Title>
+      <details open={version.stage === "Shadow" || version.stage === "Draft"}>
+        <summary style={{ cursor: "pointer" }}>
+          <Title order={3} size="h5" display="inline">
+            To have version {version.number} decide, commit this
+          </Title>
+        </summary>
+        <Stack gap="xs" mt="xs">
         <Text size="sm">
           A custom resource (GitOps) decides {named.join(", ")}. Here the version can be drafted and shadowed; it decides once it stands in your
           repository.
         </Text>
         <Answer of={patches}>{(data) => <>{data.filter(({ target }) => named.includes(target)).map((patch) => <OnePatch key={patch.target} patch={patch} />)}</>}</Answer>
-      </Stack>
+        </Stack>
+      </details>
     </Paper>
   );
 }
 
 function OnePatch({ patch }: { patch: Patch }) {
   const [form, setForm] = useState<Form>("yaml");
-  const text = { yaml: patch.yaml, merge: toYaml(patch.merge_patch), json: JSON.stringify(patch.json_patch, null, 2) }[form];
+  const text = { yaml: tidied(patch.yaml), merge: toYaml(patch.merge_patch), json: JSON.stringify(patch.json_patch, null, 2) }[form];
   return (
     <Stack gap={6}>
       <Group justify="space-between" gap="xs">
@@ -58,7 +62,7 @@ function OnePatch({ patch }: { patch: Patch }) {
           )}
         </CopyButton>
       </Group>
-      <Code block mah={260} style={{ overflow: "auto" }} tabIndex={0} role="region" aria-label={`what to commit for ${patch.target}`}>
+      <Code block mah={220} style={{ overflow: "auto" }} tabIndex={0} role="region" aria-label={`what to commit for ${patch.target}`}>
         {text}
       </Code>
       <Text size="xs" c="dimmed">

@@ -89,7 +89,7 @@ function Outcome({ job, stale }: { job: Job | undefined; stale: boolean }) {
 }
 
 const usd = (run: Run) => Number(run.cost_usd);
-const signed = (value: number, words: string) => `${value < 0 ? "−" : "+"}${words}`;
+const signed = (value: number, words: string) => (value === 0 ? words : `${value < 0 ? "−" : "+"}${words}`);
 
 function Compared({ found }: { found: Comparison }) {
   const mine = found.runs[0];

@@ -71,9 +71,11 @@ function One({ found, number }: { found: RegretOf; number: number }) {
             <Table.Tbody>
               {figures(one).map((row) => (
                 <Table.Tr key={row.label}>
-                  <Table.Th scope="row">{row.label}</Table.Th>
+                  <Table.Th scope="row" style={{ whiteSpace: "nowrap" }}>
+                    {row.label}
+                  </Table.Th>
                   {[row.mine, row.other, row.difference, row.recorded, row.error].map((cell, place) => (
-                    <Table.Td key={place} ta="right" fw={place === 2 ? 600 : undefined}>
+                    <Table.Td key={place} ta="right" fw={place === 2 ? 600 : undefined} style={{ whiteSpace: "nowrap" }}>
                       {cell}
                     </Table.Td>
                   ))}

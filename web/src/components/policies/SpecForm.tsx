@@ -1,4 +1,4 @@
-import { Fieldset, Group, Select, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Fieldset, Group, Select, SimpleGrid, Stack, Table, Text, TextInput } from "@mantine/core";
 
 import type { Spec } from "../../api/policies";
 import { Figure } from "./Figure";
@@ -21,7 +21,6 @@ export function SpecForm({ spec, set }: Props) {
       <Figure
         label={label}
         size="xs"
-        w={132}
         {...shown}
         value={value === undefined ? undefined : Number((value * scale).toFixed(6))}
         onNumber={(typed) => set(path, typed === undefined ? undefined : Number((typed / scale).toFixed(8)))}
@@ -37,16 +36,14 @@ export function SpecForm({ spec, set }: Props) {
           <TextInput label="Model" size="xs" w={180} value={textAt(spec, ["model"])} onChange={(event) => set(["model"], event.currentTarget.value)} />
           <Select label="SLO preset" size="xs" w={150} clearable placeholder="none" clearButtonProps={{ "aria-label": "no preset" }} data={PRESETS} value={textAt(spec, ["slo", "preset"]) || null} onChange={(value) => set(["slo", "preset"], value ?? undefined)} />
         </Group>
-        <Group gap="sm" align="end">
+        <SimpleGrid cols={{ base: 2, xs: 3 }} spacing="sm" verticalSpacing="sm">
           {figure("TTFT limit", latency("ttft"), { min: 0, suffix: " s", step: 0.1 })}
           {figure("TPOT limit", latency("tpot"), { min: 0, suffix: " s", step: 0.01 })}
           {figure("Must be met by", ["slo", "attainment"], { min: 0, max: 100, scale: 100, suffix: " %", placeholder: "99 %" })}
-        </Group>
-        <Group gap="sm" align="end">
           {figure("Forecast quantile", ["forecast", "quantile"], { min: 0.5, max: 0.999, step: 0.05, placeholder: "0.9" })}
           {figure("Calm before down", ["behavior", "scaleDown", "stabilizationWindowSeconds"], { min: 0, max: 3600, suffix: " s", placeholder: "60 s" })}
           {figure("Warm spare", ["headroom", "replicas"], { min: 0, max: 1000, placeholder: "0" })}
-        </Group>
+        </SimpleGrid>
         <Bounds spec={spec} set={set} />
       </Stack>
     </Fieldset>

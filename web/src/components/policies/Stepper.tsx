@@ -16,7 +16,7 @@ export function Stepper({ stage, history }: { stage: Stage; history: StageRow[] 
     <Box component="ol" className="stepper" aria-label="Life of the version">
       {[...WAY, last].map((one) => {
         const state = one === stage ? "now" : since.has(one) ? "was" : "not";
-        const label = one === last && !over ? "RolledBack | Superseded" : one;
+        const label = one === last && !over ? "RolledBack or Superseded" : one;
         return (
           <li key={one} className={`step ${state}`} aria-current={state === "now" ? "step" : undefined} title={STAGE_WORDS[one]}>
             <span className="sign" aria-hidden>

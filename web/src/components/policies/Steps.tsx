@@ -1,4 +1,4 @@
-import { Button, Group, Stack, Text, Tooltip } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 
 import { useFleet, useMe } from "../../api/hooks";
@@ -19,6 +19,7 @@ export function Steps({ policy, version, versions, history, approvals }: Props) 
   const required = useApprovalRequired().data ?? false;
   const facts = useFacts(policy, version, versions, history);
   const refused = whyNotWrite(me, policy.namespaces);
+  const known = { policy, version, approvals, required, refused };
   const steps = STEP_ORDER.filter((to) => version.allowed.includes(to));
   if (steps.length === 0) {
     const why = policy.archived_at_s !== null ? "The policy was put away." : "Its life is over: make a new version from it to try again.";
@@ -32,9 +33,14 @@ export function Steps({ policy, version, versions, history, approvals }: Props) 
     <Stack gap={6}>
       <Group gap="xs">
         {steps.map((to) => (
-          <Step key={to} to={to} {...{ policy, version, approvals, required, refused }} open={setOpened} />
+          <Step key={to} to={to} {...known} open={setOpened} />
         ))}
       </Group>
+      {whyNots(steps, known).map((why) => (
+        <Text key={why} size="sm" c="dimmed" data-testid="why-not">
+          {why}
+        </Text>
+      ))}
       {required && (steps.includes("Live") || steps.includes("Canary")) && <Word {...{ policy, version, approvals }} />}
       {opened?.kind === "step" && <StepDialog facts={facts} to={opened.to} close={() => setOpened(null)} />}
       {opened?.kind === "ask" && <AskDialog policy={policy} number={version.number} stage={opened.to} close={() => setOpened(null)} />}
@@ -42,36 +48,48 @@ export function Steps({ policy, version, versions, history, approvals }: Props) 
   );
 }
 
-type StepProps = { to: StepTo; policy: Policy; version: Version; approvals: Approval[]; required: boolean; refused: string | null; open: (one: Opened) => void };
+type Known = { policy: Policy; version: Version; approvals: Approval[]; required: boolean; refused: string | null };
 
-function Step({ to, policy, version, approvals, required, refused, open }: StepProps) {
+/** Whether a second person must be asked first, and why the step may not be done now. */
+function obstacle(to: StepTo, { policy, version, approvals, required, refused }: Known): { mustAsk: boolean; why: string | null } {
   const decides = to === "Live" || to === "Canary";
   const said = decides ? standing(approvals, policy.id, version.number, to) : null;
   const mustAsk = required && said !== null && !said.approved;
-  const named = decides && policy.named_by_resources.length > 0 ? "A custom resource decides there: commit what is below instead." : null;
+  const named = decides && policy.named_by_resources.length > 0 ? `A custom resource decides ${policy.named_by_resources.join(", ")}: commit what is below instead of promoting it here.` : null;
   const waiting = mustAsk && said.open !== null ? "It waits for a second person's word." : null;
-  const why = refused ?? named ?? waiting;
+  return { mustAsk, why: refused ?? named ?? waiting };
+}
+
+/** What is told beside the buttons: a disabled one says nothing to a keyboard or a finger. */
+function whyNots(steps: StepTo[], known: Known): string[] {
+  const { policy, version } = known;
+  const found = steps.flatMap((to) => obstacle(to, known).why ?? []);
+  const alone = version.stage === "Shadow" && policy.live === null && policy.named_by_resources.length === 0;
+  return [...new Set([...found, ...(alone ? ["A canary needs a Live version beside it; there is none yet."] : [])])];
+}
+
+function Step({ to, open, ...known }: Known & { to: StepTo; open: (one: Opened) => void }) {
+  const { version } = known;
+  const { mustAsk, why } = obstacle(to, known);
   const label = mustAsk ? `Ask to ${to === "Live" ? "promote" : "start a canary"}` : stepLabel(version.stage, to);
   const onward = to === "Live" || (to === "Shadow" && version.stage === "Draft");
   return (
-    <Tooltip label={why} disabled={why === null}>
-      <Button
-        size="xs"
-        variant={onward ? "filled" : "default"}
-        disabled={why !== null}
-        data-why={why ?? undefined}
-        aria-description={why ?? undefined}
-        onClick={() => open(mustAsk ? { kind: "ask", to: to as "Canary" | "Live" } : { kind: "step", to })}
-      >
-        {label}
-      </Button>
-    </Tooltip>
+    <Button
+      size="xs"
+      variant={onward ? "filled" : "default"}
+      disabled={why !== null}
+      title={why ?? undefined}
+      onClick={() => open(mustAsk ? { kind: "ask", to: to as "Canary" | "Live" } : { kind: "step", to })}
+    >
+      {label}
+    </Button>
   );
 }
 
 /** What a second person said of it last. */
 function Word({ policy, version, approvals }: { policy: Policy; version: Version; approvals: Approval[] }) {
   const { last, open } = standing(approvals, policy.id, version.number, "Canary");
+  if (last === null && open !== null) return null;
   if (last === null) {
     return (
       <Text size="sm" c="dimmed">

@@ -27,7 +27,7 @@ export function Versions({ policy, chosen, search }: { policy: Policy; chosen: n
             </Text>
             <StageBadge stage={one.stage} />
           </Group>
-          <Text size="xs" c="dimmed" component="div">
+          <Text size="xs" c="dimmed" component="div" className="small">
             <Person id={one.author} />
             {one.parent !== null && `, from v${one.parent}`} · <Moment at={one.since_s} />
           </Text>
