@@ -57,6 +57,7 @@ export function PolicyView({ policy }: { policy: Policy }) {
       <Answer of={versions}>
         {(all) => {
           const fresh = withStages(all, policy);
+          const version = fresh.find(({ number }) => number === chosen);
           if (search.edit !== undefined) {
             return (
               <Suspense fallback={<Text c="dimmed">The editor is on its way.</Text>}>
@@ -67,7 +68,12 @@ export function PolicyView({ policy }: { policy: Policy }) {
           return (
             <div className="policy-columns">
               <Versions policy={policy} chosen={chosen} search={search} />
-              <OneVersion policy={policy} version={fresh.find(({ number }) => number === chosen)!} versions={fresh} history={history} approvals={approvals} search={search} set={set} />
+              {/* A version that was made a moment ago may be in the policy already, and not yet here. */}
+              {version ? (
+                <OneVersion policy={policy} version={version} versions={fresh} history={history} approvals={approvals} search={search} set={set} />
+              ) : (
+                <Text c="dimmed">Version {chosen} is on its way.</Text>
+              )}
             </div>
           );
         }}
@@ -118,7 +124,7 @@ function Head({ policy, edit }: { policy: Policy; edit: (() => void) | null }) {
         {keysOf(policy).map((key, place) => (
           <span key={key}>
             {place > 0 && ", "}
-            <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace: policy.namespaces[place], name: policy.name } as never} size="sm">
+            <Anchor component={Link} to="/targets/$namespace/$name" params={{ namespace: policy.namespaces[place], name: policy.name } as never} size="sm" underline="always">
               {key}
             </Anchor>
           </span>
