@@ -36,14 +36,15 @@ export function usePolicies(archived: boolean) {
   });
 }
 
-/** The policy that makes a target, where there is one. */
-export function usePolicyOf(namespace: string, name: string) {
+/** The policies that name a target: a custom resource, which decides, and the API's, which is drafted beside it or decides alone. */
+export function usePoliciesOf(namespace: string, name: string) {
   return useQuery({
     queryKey: [POLICIES, "of", namespace, name],
-    staleTime: 60_000,
+    staleTime: 10_000,
     queryFn: async ({ signal }) => {
       const page = unwrap(await client.GET("/api/v1/policies", { params: { query: { namespace, name } }, signal }));
-      return page.items.find((one) => one.origin === "CustomResource") ?? page.items[0] ?? null;
+      const of = (origin: Policy["origin"]) => page.items.find((one) => one.origin === origin) ?? null;
+      return { resource: of("CustomResource"), made: of("Api") };
     },
   });
 }

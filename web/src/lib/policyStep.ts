@@ -34,7 +34,7 @@ const versionOf = ({ version }: Facts) => `Version ${version.number}`;
 
 function shadow(facts: Facts): Told {
   const { policy, version } = facts;
-  const beside = policy.live === null ? "" : ` beside version ${policy.live}`;
+  const beside = policy.live !== null ? ` beside version ${policy.live}` : policy.named_by_resources.length > 0 ? " beside the custom resource" : "";
   const every = typeof version.spec.intervalSeconds === "number" ? version.spec.intervalSeconds : 15;
   const taken = policy.shadows.length + 1;
   return {

@@ -47,6 +47,22 @@ function words(before: string, after: string): [Piece[], Piece[]] {
   return [side("added"), side("removed")];
 }
 
+/** The same rows one under the other, for narrow screens: of each change first what went, then what came. */
+export function stacked(rows: Row[]): Row[] {
+  const made: Row[] = [];
+  let come: Row[] = [];
+  for (const row of rows) {
+    if (row.kind !== "changed") {
+      made.push(...come, row);
+      come = [];
+      continue;
+    }
+    if (row.left) made.push({ ...row, right: null });
+    if (row.right) come.push({ ...row, left: null });
+  }
+  return [...made, ...come];
+}
+
 /** With long stretches of the same folded into one row. */
 function folded(all: Row[], context: number): Row[] {
   const near = all.map((_, place) => all.slice(Math.max(0, place - context), place + context + 1).some((row) => row.kind === "changed"));

@@ -64,7 +64,7 @@ export function PoliciesPage() {
                   </Group>
                 </Alert>
               )}
-              {items.length === 0 ? <Nothing search={search} any={all.length > 0} set={set} /> : <Rows policies={items} approvals={mine} />}
+              {items.length === 0 ? <Nothing search={search} any={all.length > 0} set={set} /> : <Rows policies={items} approvals={mine} resources={all.filter(({ origin }) => origin === "CustomResource").flatMap(keysOf)} />}
               <Older of={found} />
             </>
           );
@@ -120,10 +120,10 @@ function Nothing({ search, any, set }: { search: PoliciesSearch; any: boolean; s
   );
 }
 
-function Rows({ policies, approvals }: { policies: Policy[]; approvals: Approval[] }) {
+function Rows({ policies, approvals, resources }: { policies: Policy[]; approvals: Approval[]; resources: string[] }) {
   return (
     <Paper withBorder style={{ overflowX: "auto" }} tabIndex={0} role="region" aria-label="Policies">
-      <Table verticalSpacing={6} horizontalSpacing="md" miw={760} highlightOnHover>
+      <Table verticalSpacing={6} horizontalSpacing="md" miw={960} highlightOnHover>
         <Table.Thead>
           <Table.Tr>
             {["Policy", "Versions", "Targets", "Newest word", "Since"].map((head) => (
@@ -133,7 +133,7 @@ function Rows({ policies, approvals }: { policies: Policy[]; approvals: Approval
         </Table.Thead>
         <Table.Tbody>
           {policies.map((one) => (
-            <Row key={one.id} policy={one} waiting={approvals.filter(({ policy_id }) => policy_id === one.id).length} />
+            <Row key={one.id} policy={one} waiting={approvals.some(({ policy_id }) => policy_id === one.id)} beside={one.origin === "Api" && keysOf(one).some((key) => resources.includes(key))} />
           ))}
         </Table.Tbody>
       </Table>
@@ -144,7 +144,8 @@ function Rows({ policies, approvals }: { policies: Policy[]; approvals: Approval
 /** Stages that say something of a policy's present; a Draft only where there is nothing more. */
 const PRESENT: Stage[] = ["Live", "Canary", "Shadow", "Draft"];
 
-function Row({ policy, waiting }: { policy: Policy; waiting: number }) {
+/** `beside`: a custom resource decides one of its targets. */
+function Row({ policy, waiting, beside }: { policy: Policy; waiting: boolean; beside: boolean }) {
   const lead = leading(policy);
   const shown = PRESENT.flatMap((stage) => policy.versions.filter((one) => one.stage === stage));
   return (
@@ -156,7 +157,12 @@ function Row({ policy, waiting }: { policy: Policy; waiting: number }) {
           </Anchor>
           {policy.read_only && <GitOpsBadge />}
           {policy.archived_at_s !== null && <Text size="xs">put away</Text>}
-          {waiting > 0 && (
+          {beside && policy.archived_at_s === null && (
+            <Text size="xs" c="dimmed">
+              beside GitOps
+            </Text>
+          )}
+          {waiting && (
             <Text size="xs" fw={600}>
               waits for you
             </Text>

@@ -3,7 +3,7 @@ import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router"
 import { lazy, Suspense, useEffect, useState } from "react";
 
 import { useMe } from "../api/hooks";
-import { type Approval, type Policy, type StageRow, useApprovals, useArchivePolicy, usePolicy, useStages, useVersions, type Version } from "../api/policies";
+import { type Approval, type Policy, type StageRow, useApprovals, useArchivePolicy, usePoliciesOf, usePolicy, useStages, useVersions, type Version } from "../api/policies";
 import { Refused } from "../components/overrides/Refused";
 import { OpenApprovals } from "../components/policies/Approvals";
 import { GitOpsBadge, Person, StageBadge } from "../components/policies/bits";
@@ -102,9 +102,7 @@ function Head({ policy, edit }: { policy: Policy; edit: (() => void) | null }) {
         </Group>
         <Group gap="xs">
           {policy.read_only ? (
-            <Button size="xs" component={Link} to="/policies" search={{ show: "all", draft: keysOf(policy)[0] } as never} disabled={whyNotWrite(me, policy.namespaces) !== null}>
-              Draft a change beside it
-            </Button>
+            <Beside policy={policy} />
           ) : (
             <>
               <Button size="xs" variant="default" disabled={refused !== null} title={refused ?? undefined} onClick={() => setArchiving(true)}>
@@ -134,6 +132,32 @@ function Head({ policy, edit }: { policy: Policy; edit: (() => void) | null }) {
       {policy.archived_at_s !== null && <Alert color="gray">The policy was put away; nothing of it decides. What it was stays readable.</Alert>}
       {archiving && <ArchiveDialog policy={policy} close={() => setArchiving(false)} />}
     </Stack>
+  );
+}
+
+/** A custom resource is changed where it is kept; the change can be drafted and shadowed here first. */
+function Beside({ policy }: { policy: Policy }) {
+  const me = useMe().data;
+  const made = usePoliciesOf(policy.namespaces[0] ?? "", policy.name).data?.made ?? null;
+  const refused = whyNotWrite(me, policy.namespaces);
+  if (made) {
+    return (
+      <Button size="xs" component={Link} to="/policies/$id" params={{ id: made.id } as never}>
+        To the change beside it
+      </Button>
+    );
+  }
+  if (refused !== null) {
+    return (
+      <Button size="xs" disabled title={refused}>
+        Draft a change beside it
+      </Button>
+    );
+  }
+  return (
+    <Button size="xs" component={Link} to="/policies" search={{ show: "all", draft: keysOf(policy)[0] } as never}>
+      Draft a change beside it
+    </Button>
   );
 }
 
@@ -244,13 +268,14 @@ function Changes({ version, versions, live, search, set }: { version: Version; v
     );
   }
   const name = ({ number, stage }: Version) => `Version ${number} (${stage})`;
+  const [older, newer] = other.number < version.number ? [other, version] : [version, other];
   return (
     <Stack gap="xs">
       <Group gap="xs">
         <Text size="sm">Beside</Text>
         <Select aria-label="compare with" size="xs" w={200} allowDeselect={false} value={String(other.number)} data={[...others].reverse().map((one) => ({ value: String(one.number), label: name(one) }))} onChange={(number) => set({ against: Number(number) })} />
       </Group>
-      <SideBySide before={toYaml(other.spec)} after={toYaml(version.spec)} names={[name(other), name(version)]} />
+      <SideBySide before={toYaml(older.spec)} after={toYaml(newer.spec)} names={[name(older), name(newer)]} />
     </Stack>
   );
 }

@@ -5,7 +5,7 @@ import { interesting, leading, previousLive, standing, whyNotApprove, whyNotWrit
 import { policiesSearch, policySearch } from "../lib/policySearch";
 import { told } from "../lib/policyStep";
 import { credible, figures, sentence } from "../lib/regret";
-import { sideBySide } from "../lib/sideBySide";
+import { sideBySide, stacked } from "../lib/sideBySide";
 import { changesOf } from "../lib/spec";
 import { specOfTarget } from "../lib/specOfTarget";
 import { faultAt, pathOf, read, toYaml, withField } from "../lib/specYaml";
@@ -33,6 +33,11 @@ describe("side by side", () => {
     const rows = sideBySide(before, before.replace("line0: x", "line0: y"), 2);
     expect(rows.map((one) => one.kind)).toEqual(["changed", "same", "same", "gap"]);
     expect(rows.at(-1)).toEqual({ kind: "gap", lines: 17 });
+  });
+
+  it("is stacked on narrow screens: of a change first all that went, then all that came", () => {
+    const sides = stacked(sideBySide("a: 1\nb: 2\nz: 0\n", "a: 3\nb: 4\nz: 0\n")).map((one) => (one.kind === "changed" ? (one.left ? `-${one.left.number}` : `+${one.right?.number}`) : one.kind));
+    expect(sides).toEqual(["-1", "-2", "+1", "+2", "same"]);
   });
 
   it("has nothing to show of two that are the same but a fold", () => {

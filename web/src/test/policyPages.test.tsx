@@ -1,7 +1,7 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
-import { act, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { act, configure, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { setupServer } from "msw/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -81,7 +81,8 @@ async function press(name: string) {
 const write = (label: string | RegExp, text: string) => fireEvent.change(screen.getByLabelText(label), { target: { value: text } });
 
 // A machine that is busy draws these pages slowly.
-vi.setConfig({ testTimeout: 20_000 });
+vi.setConfig({ testTimeout: 60_000 });
+configure({ asyncUtilTimeout: 15_000 });
 
 describe("policies", () => {
   it("lists each with its versions' stages, its origin and what waits for one's word", async () => {
@@ -93,6 +94,18 @@ describe("policies", () => {
     expect(await within(first!).findByText("waits for you")).toBeInTheDocument();
     expect(within(second!).getByText("GitOps · read-only")).toBeInTheDocument();
     expect(screen.getByTestId("waiting")).toHaveTextContent("1 version waits for your approval.");
+  });
+
+  it("leads from a custom resource to the change that is drafted beside it, else to a new one", async () => {
+    api.use(
+      http.get(`*/api/v1/policies/${GITOPS.id}`, () => HttpResponse.json(GITOPS)),
+      http.get(`*/api/v1/policies/${GITOPS.id}/versions`, () => HttpResponse.json(GITOPS.versions.map((one) => ({ ...version(one.number), ...one })))),
+      http.get("*/api/v1/policies", () => HttpResponse.json({ items: [GITOPS], next_cursor: null })),
+    );
+    await show(`/policies/${GITOPS.id}`);
+    expect(await screen.findByText("Draft a change beside it")).toBeInTheDocument();
+    expect(screen.getByText("Draft a change beside it").closest("a")?.getAttribute("href")).toContain("draft=default%2Fassistant");
+    expect(screen.queryByText("New version")).not.toBeInTheDocument();
   });
 
   it("has nothing waiting for the one who asked", async () => {
@@ -196,7 +209,7 @@ describe("editor", () => {
   it("shows at which line the API would refuse it, and saves nothing then", async () => {
     validated({ valid: false, field: "spec.variants[1].maxReplicas", message: "Input should be a valid integer", targets: [] });
     await show(`/policies/${ID}?edit=2`);
-    const faults = await screen.findByTestId("faults", undefined, { timeout: 5000 });
+    const faults = await screen.findByTestId("faults");
     expect(faults).toHaveTextContent("Line 21: spec.variants[1].maxReplicas: Input should be a valid integer");
     write(/^Reason/, "more");
     expect(button("Save as a draft")).toBeDisabled();
@@ -212,13 +225,13 @@ describe("editor", () => {
       }),
     );
     const router = await show(`/policies/${ID}?edit=2`);
-    await screen.findByTestId("taken", undefined, { timeout: 5000 });
+    await screen.findByTestId("taken");
     expect(screen.getByText("Nothing is changed yet")).toBeInTheDocument();
     write("Forecast quantile", "0.8");
     expect(await screen.findByText("1 field changes")).toBeInTheDocument();
-    expect(await screen.findByTestId("yaml-editor", undefined, { timeout: 5000 })).toHaveTextContent("quantile: 0.8");
+    expect(await screen.findByTestId("yaml-editor")).toHaveTextContent("quantile: 0.8");
     write(/^Reason/, "calmer");
-    await waitFor(() => expect(button("Save as a draft")).toBeEnabled(), { timeout: 5000 });
+    await waitFor(() => expect(button("Save as a draft")).toBeEnabled());
     await press("Save as a draft");
     await waitFor(() => expect(body).toMatchObject({ parent: 2, reason: "calmer", spec: { forecast: { quantile: 0.8 } } }));
     await waitFor(() => expect(router.state.location.search).toEqual({ tab: "changes", v: 3 }));
@@ -233,7 +246,7 @@ describe("editor", () => {
       }),
     );
     await show(`/policies/${ID}?edit=2`);
-    await screen.findByTestId("yaml-editor", undefined, { timeout: 5000 });
+    await screen.findByTestId("yaml-editor");
     await press("Import from HPA");
     write(/^HorizontalPodAutoscaler/, "kind: HorizontalPodAutoscaler");
     fireEvent.change(within(screen.getByRole("dialog")).getByLabelText("Model"), { target: { value: "qwen3-8b" } });

@@ -1,8 +1,9 @@
 import { Paper, Text } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { Fragment, useMemo, useState } from "react";
 
 import "./policies.css";
-import { type Line, type Row, sideBySide } from "../../lib/sideBySide";
+import { type Line, type Row, sideBySide, stacked } from "../../lib/sideBySide";
 
 /** Everything, unfolded. */
 const ALL = 1_000_000;
@@ -13,6 +14,8 @@ type Props = { before: string; after: string; names: [string, string] };
 export function SideBySide({ before, after, names }: Props) {
   const [whole, setWhole] = useState(false);
   const rows = useMemo(() => sideBySide(before, after, whole ? ALL : 4), [before, after, whole]);
+  // Two columns need room; below it they are shown as one.
+  const narrow = useMediaQuery("(max-width: 760px)") === true;
   if (before === after) {
     return (
       <Text size="sm" c="dimmed">
@@ -22,28 +25,28 @@ export function SideBySide({ before, after, names }: Props) {
   }
   return (
     <Paper withBorder style={{ overflowX: "auto" }} tabIndex={0} role="region" aria-label={`${names[0]} beside ${names[1]}`}>
-      <table className="side-by-side" style={{ minWidth: 640 }} data-testid="diff">
+      <table className="side-by-side" data-testid="diff">
         <colgroup>
-          <col style={{ width: 40 }} />
-          <col style={{ width: 18 }} />
-          <col />
-          <col style={{ width: 40 }} />
-          <col style={{ width: 18 }} />
-          <col />
+          {(narrow ? [0] : [0, 1]).map((side) => (
+            <Fragment key={side}>
+              <col style={{ width: 40 }} />
+              <col style={{ width: 18 }} />
+              <col />
+            </Fragment>
+          ))}
         </colgroup>
         <thead>
           <tr>
-            <th colSpan={3} scope="colgroup">
-              {names[0]}
-            </th>
-            <th colSpan={3} scope="colgroup">
-              {names[1]}
-            </th>
+            {(narrow ? [`− ${names[0]}, + ${names[1]}`] : names).map((name) => (
+              <th key={name} colSpan={3} scope="colgroup">
+                {name}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
-          {rows.map((row, place) => (
-            <OneRow key={place} row={row} show={() => setWhole(true)} />
+          {(narrow ? stacked(rows) : rows).map((row, place) => (
+            <OneRow key={place} row={row} narrow={narrow} show={() => setWhole(true)} />
           ))}
         </tbody>
       </table>
@@ -51,11 +54,11 @@ export function SideBySide({ before, after, names }: Props) {
   );
 }
 
-function OneRow({ row, show }: { row: Row; show: () => void }) {
+function OneRow({ row, narrow, show }: { row: Row; narrow: boolean; show: () => void }) {
   if (row.kind === "gap") {
     return (
       <tr className="gap">
-        <td colSpan={6}>
+        <td colSpan={narrow ? 3 : 6}>
           <button type="button" onClick={show} style={{ all: "unset", cursor: "pointer", textDecoration: "underline" }} className="unfold">
             {row.lines} lines are the same: show them
           </button>
@@ -65,8 +68,8 @@ function OneRow({ row, show }: { row: Row; show: () => void }) {
   }
   return (
     <tr className={row.kind}>
-      <Cells line={row.left} kind={row.kind} side="gone" />
-      <Cells line={row.right} kind={row.kind} side="come" />
+      {(!narrow || (row.kind === "changed" && row.left)) && <Cells line={row.left} kind={row.kind} side="gone" />}
+      {(!narrow || row.kind === "same" || row.right) && <Cells line={row.right} kind={row.kind} side="come" />}
     </tr>
   );
 }

@@ -8,7 +8,7 @@ import { person, STAGE_COLOURS, STAGE_SIGNS, STAGE_WORDS } from "../../lib/polic
 export function StageBadge({ stage, number }: { stage: Stage; number?: number }) {
   return (
     <Tooltip label={STAGE_WORDS[stage]} multiline maw={320}>
-      <Badge variant="light" color={STAGE_COLOURS[stage]} leftSection={<span aria-hidden>{STAGE_SIGNS[stage]}</span>} radius="sm" tt="none" style={{ flex: "none" }}>
+      <Badge variant="light" color={STAGE_COLOURS[stage]} leftSection={<span aria-hidden>{STAGE_SIGNS[stage]}</span>} radius="sm" tt="none" miw="max-content">
         {stage}
         {number === undefined ? "" : ` v${number}`}
       </Badge>
@@ -19,7 +19,7 @@ export function StageBadge({ stage, number }: { stage: Stage; number?: number })
 export function GitOpsBadge() {
   return (
     <Tooltip label="A custom resource in the cluster: it is changed where it is kept (Git), and read-only here." multiline maw={320}>
-      <Badge variant="outline" color="gray" radius="sm" tt="none" c="var(--mantine-color-text)" style={{ flex: "none" }}>
+      <Badge variant="outline" color="gray" radius="sm" tt="none" c="var(--mantine-color-text)" miw="max-content">
         GitOps · read-only
       </Badge>
     </Tooltip>
