@@ -28,6 +28,18 @@ def open_dialog(page: Page) -> None:
     page.get_by_label("Reason").fill("load test of the new prompt")
 
 
+def open_policy(page: Page) -> None:
+    """The policy of the list, with its version in Shadow beside what decides."""
+    page.get_by_test_id("policy-row").get_by_role("link", name="chat").click()
+    page.get_by_role("tab", name="Beside live").click()
+    page.get_by_test_id("regret").scroll_into_view_if_needed(timeout=60_000)
+
+
+def open_editor(page: Page) -> None:
+    """The editor of a change of a custom resource, once it is checked."""
+    page.get_by_test_id("taken").wait_for(timeout=30_000)
+
+
 def pages(tick: str) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
     """Where each picture is taken, and what is done there first."""
     return {
@@ -35,6 +47,9 @@ def pages(tick: str) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
         "target": ("/targets/default/chat?range=1h", None),
         "override": ("/targets/default/chat?range=1h", open_dialog),
         "decision": (f"/ticks/{tick}", None),
+        "policies": ("/policies", None),
+        "policy": ("/policies?origin=Api", open_policy),
+        "policy-editor": ("/policies?draft=default%2Fassistant", open_editor),
         "overrides": ("/overrides?show=all", None),
         "audit": ("/audit", None),
         "settings": ("/settings", None),
@@ -79,12 +94,28 @@ def moving_tick(system: System) -> str:
     return str(next((tick["id"] for tick in ticks if tick["verdict"] in ("up", "down")), ticks[0]["id"]))
 
 
+def shadow_a_policy(system: System) -> None:
+    """A change of `chat` that is watched from the start, so that its picture has a comparison in it."""
+    variant = {"name": "l40s", "accelerator": "L40S", "minReplicas": 1, "maxReplicas": 16}
+    spec = {
+        "model": "llama-3.1-8b",
+        "slo": {"ttftSeconds": 2.0, "tpotSeconds": 0.1, "attainment": 0.99},
+        "variants": [
+            {**variant, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat-l40s"}}
+        ],
+    }
+    body = {"name": "chat", "namespaces": ["default"], "spec": spec, "reason": "is L40S alone enough?"}
+    made = system.send("POST", "/api/v1/policies", body)
+    system.send("POST", f"/api/v1/policies/{made['id']}/versions/1/shadow", {"reason": "watch it"}, made["etag"])
+
+
 def main() -> None:
     """Start the whole, let it play, take the pictures, stop it."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     system = System("--speed", "30")
     try:
         system.start()
+        shadow_a_policy(system)
         with launch_browser() as browser:
             browser.new_page().wait_for_timeout(PLAYED_S * 1000)
             take(system.url, system.login_link, moving_tick(system), browser)
