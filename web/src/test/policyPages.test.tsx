@@ -103,8 +103,7 @@ describe("policies", () => {
       http.get("*/api/v1/policies", () => HttpResponse.json({ items: [GITOPS], next_cursor: null })),
     );
     await show(`/policies/${GITOPS.id}`);
-    expect(await screen.findByText("Draft a change beside it")).toBeInTheDocument();
-    expect(screen.getByText("Draft a change beside it").closest("a")?.getAttribute("href")).toContain("draft=default%2Fassistant");
+    await waitFor(() => expect(screen.getByText("Draft a change beside it").closest("a")?.getAttribute("href")).toContain("draft=default%2Fassistant"));
     expect(screen.queryByText("New version")).not.toBeInTheDocument();
   });
 
