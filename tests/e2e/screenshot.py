@@ -64,6 +64,18 @@ def open_channel(page: Page) -> None:
     page.get_by_role("textbox", name="Name", exact=True).fill("on-call")
 
 
+def open_policy(page: Page) -> None:
+    """The policy of the list, with its version in Shadow beside what decides."""
+    page.get_by_test_id("policy-row").get_by_role("link", name="chat", exact=True).click()
+    page.get_by_role("tab", name="Beside live").click()
+    page.get_by_test_id("regret").scroll_into_view_if_needed(timeout=60_000)
+
+
+def open_editor(page: Page) -> None:
+    """The editor of a change of a custom resource, once it is checked."""
+    page.get_by_test_id("taken").wait_for(timeout=30_000)
+
+
 def pages(made: Prepared) -> Mapping[str, tuple[str, Act | None]]:
     """Where each picture is taken, and what is done there first."""
     return {
@@ -73,6 +85,8 @@ def pages(made: Prepared) -> Mapping[str, tuple[str, Act | None]]:
         "decision": (f"/ticks/{made.tick}", None),
         "policies": ("/policies", None),
         "policy": (f"/policies/{made.policy}", None),
+        "policy-beside-live": ("/policies?origin=Api", open_policy),
+        "policy-editor": ("/policies?draft=default%2Fassistant", open_editor),
         "what-if": ("/what-if?target=default/chat&range=1h&peers=hpa-queue,kpa", None),
         "comparison": (f"/what-if/{made.comparison}", None),
         "overrides": ("/overrides?show=all", None),
@@ -189,12 +203,28 @@ def comparison(system: System, now_s: float) -> str:
     return f"{jobs[0]}?with={jobs[1]}"
 
 
+def shadow_a_policy(system: System) -> None:
+    """A change of `chat` that is watched from the start, so that its picture has a comparison in it."""
+    variant = {"name": "l40s", "accelerator": "L40S", "minReplicas": 1, "maxReplicas": 16}
+    spec = {
+        "model": "llama-3.1-8b",
+        "slo": {"ttftSeconds": 2.0, "tpotSeconds": 0.1, "attainment": 0.99},
+        "variants": [
+            {**variant, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat-l40s"}}
+        ],
+    }
+    body = {"name": "chat", "namespaces": ["default"], "spec": spec, "reason": "is L40S alone enough?"}
+    made = system.send("POST", "/api/v1/policies", body)
+    system.send("POST", f"/api/v1/policies/{made['id']}/versions/1/shadow", {"reason": "watch it"}, made["etag"])
+
+
 def main() -> None:
     """Start the whole, let it play, take the pictures, stop it."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     system = System("--speed", "30")
     try:
         system.start()
+        shadow_a_policy(system)
         with launch_browser() as browser:
             browser.new_page().wait_for_timeout(PLAYED_S * 1000)
             take(system, prepare(system), browser)

@@ -8,6 +8,7 @@ import { Stat, Stats, Variants, VerdictBadge } from "../components/bits";
 import { useHeardBy } from "../components/Clock";
 import { Cost, Troubles } from "../components/fleet/cells";
 import { OverridesOfTarget } from "../components/overrides/OfTarget";
+import { PolicyLink } from "../components/policies/OfTarget";
 import { Answer } from "../components/states";
 import { Charts } from "../components/target/Charts";
 import { Decisions } from "../components/target/Decisions";
@@ -77,7 +78,11 @@ function Head({ target }: { target: TargetSummary }) {
       <Troubles target={target} nowS={now} />
       <Stats>
         <Stat label="Model">{target.model}</Stat>
-        <Stat label="Mode">{target.mode}</Stat>
+        <Stat label="Mode">
+          <PolicyLink namespace={target.namespace} name={target.name}>
+            {target.mode}
+          </PolicyLink>
+        </Stat>
         <Stat label="Load">{rate(target.requests_per_s)}</Stat>
         <Stat label="Planned for" hint="the quantile of the coming peak, and the queue's share">
           {rate(target.forecast_requests_per_s)}
