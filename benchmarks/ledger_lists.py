@@ -184,6 +184,9 @@ def _questions(queries: Queries, reports: Reports, client: TestClient, loader: E
     keys = [target.key for target in queries.targets()]
     start_s = made.end_s - made.ticks / len(keys) * INTERVAL_S
     end = [made.end_s]
+    with loader.connect() as connection:
+        newest = connection.execute(text("SELECT extract(epoch FROM max(at)) FROM tick_rows")).scalar_one()
+    end[0] = float(newest) + INTERVAL_S
 
     def key() -> str:
         return drawn.choice(keys)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, String, column, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from controlplane.store.codec import timestamp
-from controlplane.store.engine import transaction
+from controlplane.store.engine import plan_anew, transaction
 from controlplane.store.rollups import HELD_S, HOUR, Stretch, rolled_up_to, sums, touched_hours
 from controlplane.store.tables import rollups, tick_rows, tick_targets
 
@@ -50,6 +50,7 @@ class Reports:
         """Every variant and day of those targets in `[since_s, until_s)`, by target and day."""
         days: dict[tuple[str, str], dict[str, Cell]] = defaultdict(dict)
         with transaction(self._engine) as connection:
+            plan_anew(connection)
             for cell in _parts(connection, targets, timestamp(since_s), timestamp(until_s)):
                 of_day = days[cell.target, cell.day]
                 known = of_day.get(cell.variant)

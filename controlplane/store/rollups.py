@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, Row, func, select, text, union
 from sqlalchemy.dialects.postgresql import insert
 
+from controlplane.store.engine import plan_anew
 from controlplane.store.tables import rollup_progress, rollups, tick_rows, tick_targets
 from controlplane.store.tables.ticks import VERDICTS
 
@@ -135,6 +136,7 @@ def _sums(row: Row[Any]) -> Sums:
 
 def save_hours(connection: Connection, hours: Sequence[Stretch], newest: datetime) -> None:
     """Sum whole hours anew; a tick that none follows speaks until `newest`."""
+    plan_anew(connection)
     connection.execute(text(_SAVE), _values(hours, newest, _LATEST))
 
 
