@@ -24,7 +24,7 @@ from tests.api.test_overrides import NOW_S, PATH, PIN, Office
 from tests.ledger_builders import make_target, make_tick
 from tests.ledger_fixtures import admin
 
-APPEND_ONLY = ("audit", "policy_versions", "policy_stages", "ticks")
+APPEND_ONLY = ("audit", "policy_versions", "policy_stages", "tick_rows")
 
 
 @pytest.fixture
