@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=500)
     parser.add_argument("--keep", type=Path, default=None, help="a directory where the data stay for the next time")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="times that each is asked at most; 0: plans alone")
+    parser.add_argument("--only", default="", help="questions with this in their name")
     asked = parser.parse_args()
     folder = asked.keep or Path(tempfile.mkdtemp(prefix="tidegate-ledger-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def main() -> None:
         print(f"{made.ticks} ticks of {made.targets} targets, made in {made.took_s:.0f} s")
         print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         _print_sizes(loader, made.ticks)
-        _ask(server.url, loader, made, asked.rounds)
+        _ask(server.url, loader, made, asked.rounds, asked.only)
     finally:
         server.stop()
         if asked.keep is None:
@@ -123,17 +124,19 @@ def _print_sizes(engine: Engine, ticks: int) -> None:
     )
 
 
-def _ask(url: str, loader: Engine, made: Loaded, rounds: int) -> None:
+def _ask(url: str, loader: Engine, made: Loaded, rounds: int, only: str) -> None:
     engine = make_engine(url)
     app = create_app(url, ManualClock(made.end_s), doors=Doors(Everybody(_viewer()), limited=False))
-    for question in _questions(Queries(engine), Reports(engine), TestClient(app), loader, made):
+    asked = _questions(Queries(engine), Reports(engine), TestClient(app), loader, made)
+    questions = [question for question in asked if only in question.name]
+    for question in questions:
         count = min(rounds, question.rounds)
         took_ms = [_time(question) for _ in range(count + WARM_UP)][WARM_UP:] if count else [math.nan]
         low, high = np.percentile(took_ms, [50, 99])
         print(f"{question.name:44} p50 {low:8.1f} ms   p99 {high:8.1f} ms   of {count}", flush=True)
     heard: list[tuple[str, Any]] = []
     event.listen(engine, "before_cursor_execute", lambda *a: heard.append((a[2], a[3])))
-    for question in _questions(Queries(engine), Reports(engine), TestClient(app), loader, made):
+    for question in questions:
         if question.before is None and not question.name.startswith("GET"):
             heard.clear()
             question.ask()

@@ -30,6 +30,16 @@ def make_engine(url: str) -> Engine:
     )
 
 
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """An engine for the length of the block."""
+    engine = make_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 NOT_MIGRATED = ("42P01", "42703")
 """PostgreSQL's undefined_table and undefined_column: the schema is missing, or older than this program."""
 

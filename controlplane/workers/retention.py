@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-
-from sqlalchemy import Engine
+from collections.abc import Mapping
 
 from controlplane.adapters.clock import clock_from_anchor, real_now_s
 from controlplane.domain.ports import LedgerUnavailable
-from controlplane.settings import Settings, settings_from
+from controlplane.settings import settings_from
 from controlplane.store.carry_over import carry_over
-from controlplane.store.engine import make_engine, transaction
+from controlplane.store.engine import opened, transaction
 from controlplane.store.rollups import roll_up
 from controlplane.store.upkeep import DAY_S, Retention, delete_old, drop_old_partitions, partitions_ahead
 from controlplane.workers.app import app
@@ -47,36 +44,24 @@ def _days(environ: Mapping[str, str], name: str, known: float) -> float:
 
 @app.task(name="tidegate.roll_up", autoretry_for=(LedgerUnavailable,), retry_backoff=True, max_retries=3)  # type: ignore[untyped-decorator]
 def roll_up_ticks() -> None:
-    """Bring the roll-ups up to date, and carry over what versions before wrote."""
+    """Bring the roll-ups up to date, and carry over what versions before wrote. History is append-only for the
+    application's own role: what empties a table is the schema's owner's."""
     settings = settings_from(os.environ)
-    with _owner(settings) as owner:
+    with opened(settings.owner_database_url) as owner:
         carry_over(owner)
-    engine = make_engine(settings.database_url)
-    try:
+    with opened(settings.database_url) as engine:
         while True:
             with transaction(engine) as connection:
                 if not roll_up(connection):
                     break
-    finally:
-        engine.dispose()
 
 
 @app.task(name="tidegate.retention", autoretry_for=(LedgerUnavailable,), retry_backoff=True, max_retries=3)  # type: ignore[untyped-decorator]
 def retention() -> None:
-    """Partitions ahead; then what is old goes."""
+    """Partitions ahead; then what is old goes, as the schema's owner."""
     settings, kept = settings_from(os.environ), retention_from(os.environ)
     now_s = clock_from_anchor(settings.clock_path).now_s()
-    with _owner(settings) as engine:
+    with opened(settings.owner_database_url) as engine:
         partitions_ahead(engine, now_s)
         drop_old_partitions(engine, now_s - kept.ticks_days * DAY_S)
         delete_old(engine, kept, now_s, real_now_s())
-
-
-@contextmanager
-def _owner(settings: Settings) -> Iterator[Engine]:
-    """The database as the schema's owner: history is append-only for the application's own role."""
-    engine = make_engine(settings.owner_database_url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
