@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -65,6 +66,23 @@ class Comparison:
     error: SimulationError
     savings_usd: Decimal
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The times that ticks speak for: where nobody looked, a play is not beside anything, and nothing is counted."""
+
+    at_s: tuple[float, ...]
+    """Of the ticks, oldest first; unix seconds."""
+
+    def at(self, at_s: float) -> bool:
+        """Whether a tick speaks for this time."""
+        place = bisect_right(self.at_s, at_s) - 1
+        return place >= 0 and at_s - self.at_s[place] <= LONGEST_HOLD_S
+
+    def within(self, since_s: float, until_s: float) -> tuple[float, float]:
+        """The part of a window from the first tick to the end of what the last one speaks for."""
+        return max(since_s, self.at_s[0]), min(until_s, self.at_s[-1] + LONGEST_HOLD_S)
 
 
 def usd(amount: float) -> Decimal:

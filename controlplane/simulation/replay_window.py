@@ -9,7 +9,7 @@ from controlplane.domain.decision import Tick
 from controlplane.domain.manifest import API_VERSION, KIND, ManifestError, target_from_manifest
 from controlplane.domain.target import Target
 from controlplane.simulation.backtest import Policy
-from controlplane.simulation.comparison import Comparison, Run, recorded_run, simulation_error
+from controlplane.simulation.comparison import Comparison, Run, Watched, recorded_run, simulation_error
 from controlplane.simulation.peers import PEERS
 from controlplane.simulation.policies import TidegatePolicy, policy_named, static_replicas
 from controlplane.simulation.recorded import RecordedTraffic, load_points, recorded_scenario
@@ -27,6 +27,7 @@ NOTES = (
     "The simulated live policy begins without memory: it learns the replicas' speed and the load's ways again.",
     "What people said through the API (pins, freezes) holds in every play from when it was heard to when it ended.",
     "Only this target is played: accelerators that others of its group took are taken to be free.",
+    "What is played begins and ends with what was recorded, and costs nothing while Tidegate was not there to see.",
 )
 
 
@@ -62,25 +63,27 @@ def replay_window(ticks: Sequence[Tick], asked: Replayed, heard: Callable[[float
     """
     check_policy(asked.policy)
     scenario = recorded_scenario(ticks, asked.seed)
-    traffic = RecordedTraffic(load_points(ticks), asked.seed, asked.until_s)
+    watched = Watched(tuple(tick.at_s for tick in ticks))
+    since_s, until_s = watched.within(asked.since_s, asked.until_s)
+    traffic = RecordedTraffic(load_points(ticks), asked.seed, until_s)
     if not traffic.points:
         raise ScenarioError("the window has no recorded load; allowed: one with at least one tick that saw it")
     plays = 1 if asked.policy == LIVE else 2
 
     def play(which: Scenario, policy: Policy, place: int) -> Run:
         return play_window(
-            which, traffic, asked.since_s, asked.until_s, policy, lambda share: heard((place + share) / plays)
+            which, traffic, since_s, until_s, policy, watched, lambda share: heard((place + share) / plays)
         )
 
     said = Said.of(ticks)
     others = () if asked.policy == LIVE else (_other(scenario, asked, said, play),)
     live = replace(play(scenario, TidegatePolicy(scenario, said.over), plays - 1), policy=LIVE)
     runs = (*others, live)
-    recorded = recorded_run(ticks, asked.until_s, POINTS)
+    recorded = recorded_run(ticks, until_s, POINTS)
     return Comparison(
         target=scenario.targets[0].key,
-        since_s=asked.since_s,
-        until_s=asked.until_s,
+        since_s=since_s,
+        until_s=until_s,
         recorded=recorded,
         runs=runs,
         error=simulation_error(live, recorded),

@@ -116,6 +116,25 @@ def test_both_are_played_on_the_same_requests_and_held_against_the_record() -> N
     assert replay_window(ticks(), asked, lambda _: None) == found
 
 
+def test_a_window_that_is_longer_than_its_record_is_played_where_there_is_one() -> None:
+    asked = Replayed("live", NOW_S - 6 * HOUR_S, NOW_S + 6 * HOUR_S)
+    found = replay_window(ticks(), asked, lambda _: None)
+    exact = replay_window(ticks(), Replayed("live", NOW_S, NOW_S + 39 * 60.0 + 300.0), lambda _: None)
+    assert (found.since_s, found.until_s) == (NOW_S, NOW_S + 39 * 60.0 + 300.0)
+    assert found == exact
+
+
+def test_what_was_not_watched_costs_nothing() -> None:
+    evening = [replace(tick, id=f"e{n}", at_s=tick.at_s + 3 * HOUR_S) for n, tick in enumerate(ticks())]
+    asked = Replayed("static:2", NOW_S, NOW_S + 4 * HOUR_S)
+    found = replay_window([*ticks(), *evening], asked, lambda _: None)
+    other = found.runs[0]
+    # Twice 39 minutes and 5 of the last tick's, of 2 and, until the first pods are gone, 4 GPUs.
+    assert 2 * 2 * 44 / 60 <= other.gpu_hours <= 2 * 2 * 44 / 60 + 0.3
+    assert found.error.gpu_hours is not None
+    assert abs(found.error.gpu_hours) < 0.6
+
+
 def test_a_policy_that_there_is_not_is_named() -> None:
     with pytest.raises(ScenarioError, match=r"'hpa'.*hpa-queue.*dynamo-classic"):
         check_policy("hpa")

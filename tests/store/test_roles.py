@@ -24,7 +24,7 @@ from tests.api.test_overrides import NOW_S, PATH, PIN, Office
 from tests.ledger_builders import make_target, make_tick
 from tests.ledger_fixtures import admin
 
-APPEND_ONLY = ("audit", "policy_versions", "policy_stages", "ticks")
+APPEND_ONLY = ("audit", "policy_versions", "policy_stages", "tick_rows")
 
 
 @pytest.fixture
@@ -152,3 +152,17 @@ def test_the_owners_url_is_told_apart_from_the_applications() -> None:
     assert (both.database_url[21:24], both.owner_database_url[21:24]) == ("app", "own")
     with pytest.raises(SettingsError, match=r"TIDEGATE_OWNER_DATABASE_URL is 'mysql://own:\*\*\*@h/d'"):
         settings_from({**mine, "TIDEGATE_OWNER_DATABASE_URL": "mysql://own:b@h/d"})
+
+
+def test_a_function_that_makes_tables_makes_them_as_the_owner(database_url: str, app_url: str, role: str) -> None:
+    body = "BEGIN CREATE TABLE made_for_a_day (a int); END"
+    execute(
+        database_url,
+        f"CREATE OR REPLACE FUNCTION make_tick_partition(day date) RETURNS void LANGUAGE plpgsql AS '{body}'",
+    )
+    with pytest.raises(InsufficientPrivilege):
+        execute(app_url, "SELECT make_tick_partition(current_date)")
+    grant_application(database_url, role)
+    execute(app_url, "SELECT make_tick_partition(current_date)")
+    with pytest.raises(InsufficientPrivilege):
+        execute(app_url, "DROP TABLE made_for_a_day")

@@ -82,7 +82,7 @@ def policies(
 
 
 @router.post("/policies/validate", openapi_extra=documented(DryRunIn))
-def validate(body: Annotated[DryRunIn, Depends(body_of(DryRunIn))], request: Request, who: Who) -> DryRunOut:
+def validate(who: Who, request: Request, body: Annotated[DryRunIn, Depends(body_of(DryRunIn))]) -> DryRunOut:
     """Look at a policy, or a custom resource as YAML, without keeping it."""
     demand_all(who, AccessRole.OPERATOR, body.namespaces)
     try:

@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, List, Paper, SegmentedControl, Select, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Button, Group, List, Paper, SegmentedControl, Select, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
@@ -22,7 +22,8 @@ export function ReportsPage() {
   const now = useNow(2000);
   const set = (change: Partial<ReportsSearch>) => void navigate({ to: "/reports", search: { ...search, ...change }, replace: true, resetScroll: false } as never);
   const report = useReport(search, search.by, now !== null);
-  const days = useReport(search, "day", now !== null);
+  // The large numbers first: each report is work for the API.
+  const days = useReport(search, "day", report.data !== undefined);
   return (
     <Stack>
       <Group justify="space-between">
@@ -95,7 +96,7 @@ export function ReportView({ report, days, search, set }: ViewProps) {
       </Text>
       <Headline total={report.total} />
       <Against report={report} />
-      <PerDay days={days?.rows ?? []} />
+      {days ? <PerDay days={days.rows} /> : <Skeleton h={252} role="status" aria-label="loading the days" />}
       <Group justify="space-between">
         <Title order={2} size="h5">
           By {search.by}

@@ -51,7 +51,7 @@ function WhyNotAnswer({ tick, direction }: { tick: Tick; direction: Direction })
       ) : (
         <Text size="xs" c="dimmed" component="div">
           Decided <Moment at={explanation.at_s} />:{" "}
-          <Anchor component={Link} to="/ticks/$id" params={{ id: explanation.tick_id } as never} size="xs">
+          <Anchor component={Link} to="/ticks/$id" params={{ id: explanation.tick_id } as never} size="xs" underline="always">
             open that decision
           </Anchor>
         </Text>

@@ -11,6 +11,8 @@ import { ChangedFields } from "./ChangedFields";
 import { Figure } from "./Figure";
 
 const GUARD: Guard = { attainment: 0.01, cost: 0.15, over_s: 1800 };
+/** Labels that read well with the version's number behind them. */
+const NAMED = ["Promote", "Start shadow", "Roll back", "Put away"];
 /** What takes something away is red. */
 const DANGEROUS: StepTo[] = ["RolledBack", "Superseded"];
 
@@ -62,7 +64,7 @@ export function StepDialog({ facts, to, close }: { facts: Facts; to: StepTo; clo
               Cancel
             </Button>
             <Button type="submit" color={DANGEROUS.includes(to) ? "red.9" : undefined} disabled={!fine} loading={step.isPending}>
-              {label} version {version.number}
+              {NAMED.includes(label) ? `${label} version ${version.number}` : label}
             </Button>
           </Group>
         </Stack>

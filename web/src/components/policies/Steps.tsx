@@ -64,8 +64,11 @@ function obstacle(to: StepTo, { policy, version, approvals, required, refused }:
 function whyNots(steps: StepTo[], known: Known): string[] {
   const { policy, version } = known;
   const found = steps.flatMap((to) => obstacle(to, known).why ?? []);
-  const alone = version.stage === "Shadow" && policy.live === null && policy.named_by_resources.length === 0;
-  return [...new Set([...found, ...(alone ? ["A canary needs a Live version beside it; there is none yet."] : [])])];
+  if (version.stage === "Shadow" && policy.live === null && policy.named_by_resources.length === 0) found.push("A canary needs a Live version beside it; there is none yet.");
+  if (version.stage === "Live" && !steps.includes("RolledBack")) {
+    found.push(policy.canary === null ? "There is no earlier Live version to roll back to." : `Version ${policy.canary} is a canary beside it: roll that back first.`);
+  }
+  return [...new Set(found)];
 }
 
 function Step({ to, open, ...known }: Known & { to: StepTo; open: (one: Opened) => void }) {
