@@ -81,6 +81,7 @@ class _Scenario(_Part):
     coefficient_error: float = Field(default=0.3, ge=0, lt=1)
     inventory: dict[str, int]
     autoscalers: list[dict[str, Any]] = Field(min_length=1)
+    policies: list[dict[str, Any]] = []
     workloads: dict[str, _Workload]
     traffic: dict[str, _Traffic] = {}
     stock_outs: list[_StockOut] = []
@@ -88,7 +89,8 @@ class _Scenario(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scenario, read. `manifests` are its custom resources as they were written."""
+    """A scenario, read. `manifests` are its custom resources as they were written; `policies` have their form, and are
+    Tidegate's own from the first start on instead of being in the cluster."""
 
     name: str
     description: str
@@ -99,6 +101,7 @@ class Scenario:
     workloads: tuple[Workload, ...]
     shapes: dict[str, DayShape]
     stock_outs: tuple[StockOut, ...] = ()
+    policies: tuple[dict[str, Any], ...] = ()
 
     def generated(self) -> dict[str, Traffic]:
         """The generated day of every target that has one, by target key."""
@@ -136,7 +139,7 @@ def parse_scenario(text: str, source: str) -> Scenario:
     """
     try:
         raw = _Scenario.model_validate(yaml.safe_load(text))
-        targets = tuple(target_from_manifest(manifest) for manifest in raw.autoscalers)
+        targets = tuple(target_from_manifest(manifest) for manifest in [*raw.autoscalers, *raw.policies])
         _check_names(raw, targets)
         workloads = _workloads(raw, targets)
     except yaml.YAMLError as error:
@@ -157,6 +160,7 @@ def parse_scenario(text: str, source: str) -> Scenario:
         workloads=workloads,
         shapes={key: traffic.to_shape() for key, traffic in raw.traffic.items()},
         stock_outs=tuple(out.to_stock_out() for out in raw.stock_outs),
+        policies=tuple(raw.policies),
     )
 
 

@@ -110,5 +110,5 @@ def test_a_freeze_survives_the_death_of_the_controller_while_the_ledger_is_away(
 
 
 def recorded(system: System) -> set[str]:
-    """Ids of both targets' decisions in the ledger."""
-    return {tick["id"] for name in ("chat", "assistant") for tick in system.ticks(name)}
+    """Ids of all targets' decisions in the ledger."""
+    return {tick["id"] for name in ("chat", "assistant", "search") for tick in system.ticks(name)}

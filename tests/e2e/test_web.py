@@ -125,7 +125,7 @@ def test_a_filter_is_in_the_address(system: System, admin: BrowserContext) -> No
     expect(page.get_by_role("heading", name="No target is like that")).to_be_visible()
     assert "q=nobody" in page.url
     page.get_by_role("button", name="Show all").click()
-    expect(page.get_by_test_id("target-row")).to_have_count(2)
+    expect(page.get_by_test_id("target-row")).to_have_count(3)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -133,7 +133,7 @@ def test_the_month_is_read_and_taken_along_as_csv(system: System, admin: Browser
         page.get_by_role("link", name="CSV").click()
     with Path(str(download.value.path())).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["key"] for row in rows} == {"default/chat", "default/assistant", "total"}
+    assert {row["key"] for row in rows} == {"default/chat", "default/assistant", "default/search", "total"}
     assert all(float(row["cost_usd"]) > 0 for row in rows)
     page.get_by_text("Day", exact=True).click()
     expect(page.get_by_test_id("report-row").first).to_contain_text(re.compile(r"^\d{4}-\d\d-\d\d"))

@@ -87,7 +87,7 @@ def test_pages_fit_their_width_in_both_schemes(system: System, browser: Browser,
 def test_the_commands_answer(system: System) -> None:
     system.until(lambda: len(system.ticks()) >= 3, "there are three decisions")
     status = json.loads(system.command("status", "--json").stdout)
-    assert {t["name"] for t in status["targets"]} == {"chat", "assistant"}
+    assert {t["name"] for t in status["targets"]} == {"chat", "assistant", "search"}
     assert "default/chat" in system.command("status").stdout
     lines = system.command("explain", "chat").stdout.splitlines()
     assert 4 <= len(lines) <= 10
