@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from controlplane.domain.decision import Forecast, Tick
+from controlplane.planning.load_history import BIN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +17,8 @@ class ForecastOutcome:
 
     expected_peak_rps: dict[str, float]
     realised_peak_rps: float | None
-    """The highest load that later ticks saw within the horizon; None where none saw one."""
+    """The highest minute's mean of what later ticks saw within the horizon, since forecasts are of minutes; None where
+    none saw a load."""
     realised_quantile: float | None
     """The lowest level of the forecast that covered it; None where it went above all, or is not known."""
     held: bool | None
@@ -63,8 +67,7 @@ def _horizon_s(tick: Tick) -> float:
 def _forecast(tick: Tick, forecast: Forecast, inside: Sequence[Tick], complete: bool) -> ForecastOutcome:
     rates = forecast.requests_per_s
     expected = {f"p{100 * level:g}": peak for level, peak in zip(rates.levels, rates.peak, strict=True)}
-    seen = [one.inputs.observation.load.requests_per_s for one in inside if one.inputs.observation.load]
-    peak = max(seen, default=None)
+    peak = max(_minutes(inside), default=None)
     if peak is None:
         return ForecastOutcome(expected, None, None, None)
     covered = next((level for level, most in zip(rates.levels, rates.peak, strict=True) if most >= peak), None)
@@ -72,6 +75,16 @@ def _forecast(tick: Tick, forecast: Forecast, inside: Sequence[Tick], complete: 
     # Above what was planned is known at once; below it only when the whole horizon is over.
     held = False if peak > planned else (True if complete else None)
     return ForecastOutcome(expected, peak, covered, held)
+
+
+def _minutes(inside: Sequence[Tick]) -> list[float]:
+    """The mean load of each minute that was seen, requests/s."""
+    seen: dict[int, list[float]] = {}
+    for one in inside:
+        load = one.inputs.observation.load
+        if load is not None:
+            seen.setdefault(math.floor(one.at_s / BIN_S), []).append(load.requests_per_s)
+    return [fmean(rates) for rates in seen.values()]
 
 
 def _attainment(inside: Sequence[Tick]) -> float | None:

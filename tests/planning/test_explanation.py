@@ -50,6 +50,12 @@ def test_a_forecast_that_held(tick: Tick) -> None:
     assert found.forecast.expected_peak_rps["p50"] == 10.0
 
 
+def test_a_peak_is_a_minutes_mean_as_its_forecast(tick: Tick) -> None:
+    found = later_outcome(tick, [later(tick, 60.0, 18.0), later(tick, 75.0, 6.0), later(tick, 236.0, 11.0)])
+    assert found.forecast is not None
+    assert (found.forecast.realised_peak_rps, found.forecast.realised_quantile) == (12.0, 0.75)
+
+
 def test_a_peak_beyond_the_plan_is_known_before_the_horizon_ends(tick: Tick) -> None:
     found = later_outcome(tick, [later(tick, 60.0, 40.0)])
     assert found.forecast is not None

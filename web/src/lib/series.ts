@@ -77,20 +77,45 @@ export function sparkline(values: Column, width: number, height: number): string
   return lines.filter((line) => line.length > 1).map((line) => line.join(" "));
 }
 
-/** How often what came lay within p10 to p90 of its forecast, which is of the peak of the time up to its horizon. */
+/** Forecasts are of minutes' means: single decisions see noise that no forecast is of. */
+const MINUTE_S = 60;
+
+/** The load by minute, of those minutes that were seen. */
+function byMinute(series: TargetSeries): { minute: number[]; mean: number[] } {
+  const [minute, mean, counts]: [number[], number[], number[]] = [[], [], []];
+  series.at_s.forEach((at, i) => {
+    const value = series.requests_per_s[i];
+    if (value == null) return;
+    const [here, last] = [Math.floor(at / MINUTE_S), minute.length - 1];
+    if (minute[last] !== here) {
+      minute.push(here);
+      mean.push(value);
+      counts.push(1);
+      return;
+    }
+    const count = (counts[last] as number) + 1;
+    counts[last] = count;
+    mean[last] = (mean[last] as number) + (value - (mean[last] as number)) / count;
+  });
+  return { minute, mean };
+}
+
+/** How often the highest minute of what came lay within p10 to p90 of its forecast, which is of the peak of the time up to its horizon. */
 export function forecastHeld(series: TargetSeries): { within: number; above: number; of: number } | null {
   const times = series.at_s;
   const last = times[times.length - 1];
   if (last === undefined) return null;
   const found = { within: 0, above: 0, of: 0 };
-  let end = 0;
-  const peaks = new SlidingPeak(series.requests_per_s);
-  times.forEach((_, i) => {
+  const { minute, mean } = byMinute(series);
+  const peaks = new SlidingPeak(mean);
+  let [begin, end] = [0, 0];
+  times.forEach((at, i) => {
     const until = series.forecast_at_s[i];
     const [low, high] = [series.forecast_p10[i], series.forecast_p90[i]];
     if (until == null || low == null || high == null || until > last) return;
-    while (end < times.length && (times[end] as number) <= until) peaks.push(end++);
-    const peak = peaks.since(i + 1);
+    while (end < minute.length && (minute[end] as number) <= Math.floor(until / MINUTE_S)) peaks.push(end++);
+    while (begin < minute.length && (minute[begin] as number) <= Math.floor(at / MINUTE_S)) begin++;
+    const peak = peaks.since(begin);
     if (peak === null) return;
     found.of += 1;
     if (peak > high) found.above += 1;

@@ -40,11 +40,13 @@ describe("stretches of time", () => {
 
 describe("charts", () => {
   it("count how many forecasts held, of those whose window has passed", () => {
-    const times = { ...series(), at_s: [0, 10, 20, 30], requests_per_s: [1, 5, 2, 9], forecast_at_s: [20, 30, 40, 50] };
-    const bands = { forecast_p10: [4, 1, 1, 1], forecast_p50: [5, 2, 2, 2], forecast_p90: [6, 3, 3, 3] };
-    // Peaks: 5 of (0, 20] lies within 4..6; 9 of (10, 30] is above 3; the others are not due.
-    expect(forecastHeld({ ...times, ...bands })).toEqual({ within: 1, above: 1, of: 2 });
-    expect(forecastHeld(series())).toEqual({ within: 0, above: 1, of: 1 });
+    const at = { at_s: [0, 60, 120, 180, 200], requests_per_s: [1, 5, 2, 12, 6], forecast_at_s: [120, 190, 240, 300, 300] };
+    const bands = { forecast_p10: [4, 1, 1, 1, 1], forecast_p50: [5, 2, 2, 2, 2], forecast_p90: [6, 3, 3, 3, 3] };
+    // Peaks: 5 in the minutes after 0 lies within 4..6; 9, the mean of the minute from 180, is above 3; the others are not due.
+    expect(forecastHeld({ ...series(), ...at, ...bands })).toEqual({ within: 1, above: 1, of: 2 });
+    const noisy = { ...bands, forecast_p90: [6, 9, 3, 3, 3] };
+    expect(forecastHeld({ ...series(), ...at, ...noisy })).toEqual({ within: 2, above: 0, of: 2 });
+    expect(forecastHeld(series())).toBeNull();
     expect(forecastHeld({ ...series(), at_s: [] })).toBeNull();
   });
 
