@@ -32,11 +32,11 @@ export function jobWords({ kind, request }: Pick<JobSummary, "kind" | "request">
   return policyWords(String(request.policy), request.version as string | null | undefined);
 }
 
-export const windowOf = ({ request }: Pick<JobSummary, "request">) => ({
-  target: String(request.target),
-  since_s: Number(request.since_s),
-  until_s: Number(request.until_s),
-});
+/** The stretch that a job is of: what was played, once that is known, since more may be asked than was recorded. */
+export function windowOf({ request, ...job }: Pick<JobSummary, "request"> & Partial<Pick<Job, "replay">>) {
+  const played = job.replay ?? request;
+  return { target: String(request.target), since_s: Number(played.since_s), until_s: Number(played.until_s) };
+}
 
 /** Jobs that succeeded, by what may be compared; within a group each way once. */
 export function groupsOf(jobs: Job[], slo?: Slo): Group[] {
