@@ -5,7 +5,7 @@ Each step is a short transaction of its own, and gives up rather than wait for a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from controlplane.domain.ports import LedgerUnavailable
 from controlplane.store.codec import timestamp
 from controlplane.store.engine import first_words, transaction
 from controlplane.store.rollups import rolled_up_to
+from controlplane.store.settings import StoredSetting
 from controlplane.store.tables import forecasts, idempotency, rollups, sessions
 
 DAY_S = 86_400.0
@@ -37,6 +38,13 @@ class Retention:
     rollups_days: float = 800.0
     """Two years and a bit: a month beside the same one of the year before."""
     forecasts_days: float = 14.0
+    """Of the table that versions before wrote."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, StoredSetting]) -> Retention:
+        """As people set it."""
+        ticks, rolled = (float(str(settings[f"retention_{name}_days"].value)) for name in ("ticks", "rollups"))
+        return cls(ticks_days=ticks, rollups_days=rolled)
 
 
 def partitions_ahead(engine: Engine, now_s: float) -> None:

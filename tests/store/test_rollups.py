@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import insert, select, text
 
+from controlplane.domain.access import SYSTEM
 from controlplane.store.carry_over import carry_over
 from controlplane.store.codec import tick_row
 from controlplane.store.engine import transaction
@@ -14,9 +15,10 @@ from controlplane.store.ledger import PostgresLedger
 from controlplane.store.queries import Queries, TickFilter
 from controlplane.store.reports import Reports
 from controlplane.store.rollups import roll_up
+from controlplane.store.settings import GovernedSettings
 from controlplane.store.tables import rollups, ticks_before
-from controlplane.store.upkeep import drop_old_partitions
-from controlplane.workers.retention import retention_from
+from controlplane.store.unit import Request, Writer
+from controlplane.store.upkeep import Retention, drop_old_partitions
 from tests.builders import NOW_S, make_target
 from tests.store.test_ledger import tick_at
 
@@ -88,7 +90,9 @@ def test_what_versions_before_wrote_is_carried_over(recording: PostgresLedger) -
         assert connection.execute(text("SELECT count(*) FROM ticks_before")).scalar() == 0
 
 
-def test_days_are_at_least_one() -> None:
-    assert retention_from({"TIDEGATE_KEEP_TICKS_DAYS": "7"}).ticks_days == 7.0
-    with pytest.raises(ValueError, match="TIDEGATE_KEEP_TICKS_DAYS is '0'; allowed: days, at least 1"):
-        retention_from({"TIDEGATE_KEEP_TICKS_DAYS": "0"})
+def test_days_are_kept_as_people_set_them(recording: PostgresLedger) -> None:
+    office = GovernedSettings(recording.engine)
+    assert Retention.of(office.all()) == Retention(90.0, 800.0)
+    with Writer(recording.engine).unit(Request(SYSTEM, "", "r1", NOW_S)) as unit:
+        GovernedSettings.change(unit, "retention_ticks_days", 0, 7)
+    assert Retention.of(office.all()) == Retention(7.0, 800.0)
