@@ -221,7 +221,7 @@ def test_a_viewer_may_look_and_not_touch(system: System, browser: Browser) -> No
     expect(page.get_by_role("button", name="New policy")).to_be_disabled()
     page.get_by_test_id("policy-row").get_by_role("link", name="chat").click()
     expect(page.get_by_role("button", name="New version")).to_be_disabled()
-    expect(page.get_by_test_id("why-not")).to_contain_text("This needs the role Operator in default.")
+    expect(page.get_by_test_id("why-not").first).to_have_text("This needs the role Operator in default.")
     context.close()
 
 
