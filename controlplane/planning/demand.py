@@ -9,6 +9,7 @@ from controlplane.domain.decision import Demand, Forecast, Memory, TargetInputs
 from controlplane.domain.observation import Load
 from controlplane.domain.target import Policy
 from controlplane.planning.calibration import AIM
+from controlplane.planning.work import stretch, work_cost, work_per_request_s
 
 BACKLOG_DRAIN_S = 120.0
 """A queue is to be gone in two minutes: less would buy replicas that arrive after it is gone, since a cold start is
@@ -28,6 +29,8 @@ COLD_S = 1800.0
 """After half an hour the forecast's own spread is to be trusted."""
 WAKING = "waking"
 """Source of a demand that only a gateway's queue tells of."""
+MIDDLE = 0.5
+"""The median: what is likely, where the spread is another forecast's."""
 LOW_QUANTILE = 0.5
 """A scale-down must leave enough for the median of the coming peak; the stabilisation window guards the rest."""
 
@@ -43,7 +46,7 @@ def demand(inputs: TargetInputs) -> Demand | None:
     planned = max(coming * (1.0 + headroom(inputs)), rates.peak_at(level))
     low = min(rates.peak_at(LOW_QUANTILE), planned)
     return replace(
-        _with_coming_lengths(now, inputs.forecast, level),
+        _with_coming_work(now, inputs, inputs.forecast, level, planned),
         requests_per_s=planned + now.backlog_rps,
         low_requests_per_s=low + now.backlog_rps,
         source=f"forecast:{rates.forecaster}",
@@ -67,13 +70,32 @@ def _with_coming_lengths(now: Demand, forecast: Forecast, level: float) -> Deman
     rate = forecast.requests_per_s.peak_at(level)
     if rate <= 0:
         return now
-    longer, wordier = (
-        min(max(tokens.peak_at(level) / rate / max(known, 1e-9), LENGTH_LIMITS[0]), LENGTH_LIMITS[1])
-        for tokens, known in (
-            (forecast.input_tokens_per_s, now.input_tokens),
-            (forecast.output_tokens_per_s, now.output_tokens),
-        )
-    )
+    longer = _growth(forecast.input_tokens_per_s.peak_at(level) / rate, now.input_tokens)
+    wordier = _growth(forecast.output_tokens_per_s.peak_at(level) / rate, now.output_tokens)
+    return _of_lengths(now, longer, wordier)
+
+
+def _with_coming_work(now: Demand, inputs: TargetInputs, forecast: Forecast, level: float, planned: float) -> Demand:
+    """The demand with lengths at which `planned` requests/s are the quantile `level` of the work that comes, and no less
+    than comes now. What prompts and answers are to one another is what the medians say."""
+    cost, work = work_cost(inputs.target), forecast.work_s_per_s
+    if cost is None or work is None or planned <= 0 or forecast.requests_per_s.peak_at(MIDDLE) <= 0:
+        return _with_coming_lengths(now, forecast, level)
+    rate, cached = forecast.requests_per_s.peak_at(MIDDLE), forecast.work_cached_share
+    longer = _growth(forecast.input_tokens_per_s.peak_at(MIDDLE) / rate, now.input_tokens)
+    wordier = _growth(forecast.output_tokens_per_s.peak_at(MIDDLE) / rate, now.output_tokens)
+    present = sum(work_per_request_s(cost, now.input_tokens, now.output_tokens, cached))
+    coming = (now.requests_per_s - now.backlog_rps) * present * (1.0 + headroom(inputs))
+    plain, square = work_per_request_s(cost, now.input_tokens * longer, now.output_tokens * wordier, cached)
+    more = stretch(plain, square, max(coming, work.peak_at(level)) / planned)
+    return _of_lengths(now, _growth(more * longer, 1.0), _growth(more * wordier, 1.0))
+
+
+def _growth(coming: float, known: float) -> float:
+    return min(max(coming / max(known, 1e-9), LENGTH_LIMITS[0]), LENGTH_LIMITS[1])
+
+
+def _of_lengths(now: Demand, longer: float, wordier: float) -> Demand:
     square = now.input_tokens_squared
     return replace(
         now,
