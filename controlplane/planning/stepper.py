@@ -161,7 +161,8 @@ class GroupStepper:
             made[quantity] = forecaster.predict(now_s, horizon_s)
         if not made:
             return None
-        forecast = Forecast(target.key, now_s, horizon_s, **made, fitted_at_s=known.fitted_at_s)
+        quantities = (made[quantity] for quantity in QUANTITIES)
+        forecast = Forecast(target.key, now_s, horizon_s, *quantities, fitted_at_s=known.fitted_at_s)
         return self._with_work(target, known, forecast)
 
     def _with_work(self, target: Target, known: _Known, forecast: Forecast) -> Forecast:

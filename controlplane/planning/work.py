@@ -1,7 +1,7 @@
 """A load as one number: seconds of a replica's work that come in a second, beside the steps' fixed parts.
 
-Prompts may grow longer while answers grow shorter: what has to be carried is then steadier than either, and a quantile of
-it is less than what quantiles of both make together. So it is forecast by itself.
+Prompts may grow longer while answers grow shorter: what has to be carried is then steadier than either, and a quantile
+of it is less than what quantiles of both make together. So it is forecast by itself.
 """
 
 from __future__ import annotations
@@ -54,9 +54,8 @@ def followed_share(before: float | None, cached_share: float) -> float:
 
 def stretch(plain_s: float, square_s: float, wanted_s: float) -> float:
     """The factor x on both lengths at which a request's work `plain*x + square*x^2` is `wanted` seconds."""
-    if square_s <= 0:
-        return wanted_s / max(plain_s, 1e-12)
-    return (math.sqrt(plain_s * plain_s + 4.0 * square_s * wanted_s) - plain_s) / (2.0 * square_s)
+    # The usual root, turned over: without a difference of two numbers that are nearly the same.
+    return 2.0 * wanted_s / max(plain_s + math.sqrt(plain_s * plain_s + 4.0 * square_s * wanted_s), 1e-12)
 
 
 def _work(
