@@ -16,13 +16,16 @@ BACKLOG_DRAIN_S = 120.0
 longer."""
 BUDGET_PRIOR_S = 900.0
 """So many seconds of requests are taken to have spent just what may be spent, before anything was seen."""
-QUANTILE_GAIN = 0.6
-"""By which the planned quantile is lowered for a whole budget that was not spent: from 0.9 to 0.51 where nothing is
-missed. With 0.25 the Azure hour spent an eighth of its budget, at 3 to 4 % more."""
+MISSED_GAIN = 0.25
+"""By which the planned quantile is raised for a whole budget that is spent beyond what should be: to 0.99 where one is.
+Without it the agents' trace attains 98.6 % in place of 99.1 %."""
+SAVED_GAIN = 0.6
+"""By which it is lowered for a whole budget that was not spent: from 0.9 to 0.51 where nothing is missed. With 0.25 the
+Azure hour spent an eighth of its budget, at 3 to 4 % more."""
 SHORTAGE_S = 200.0
 """The horizon up to which that is done in full; beyond, less by its square: who falls short is short for a cold start,
 so the same error costs more requests. In full at 435 s, 16 % of the Azure hour were lost."""
-LEAST_QUANTILE = 0.5
+QUANTILE_LIMITS = (0.5, 0.99)
 LENGTH_LIMITS = (0.9, 1.3)
 """By which the coming mean lengths may differ from the present ones: beyond, forecasts of two quantities disagree."""
 COLD_HEADROOM = 0.25
@@ -57,16 +60,16 @@ def demand(inputs: TargetInputs) -> Demand | None:
 
 
 def planned_quantile(policy: Policy, memory: Memory, rate: float, horizon_s: float) -> float:
-    """The quantile of the coming peak to provision for: the policy's where the error budget is spent as it should be or
-    more, lower where less is missed; so the newsvendor's quantile is approached from above, for the price that the SLO
-    puts on a miss, without being told one. It is not raised beyond the policy's: what is missed there no forecast saw,
-    or the capacity model has wrong, which has its own feedback."""
+    """The quantile of the coming peak to provision for: the policy's where the error budget is spent as it should be,
+    lower where hardly anything is missed, higher where too much is. In the long run this finds the newsvendor's
+    quantile for the price that the SLO puts on a miss, without being told one."""
     budget = 1.0 - policy.slo.attainment
     prior = max(rate, 1e-9) * BUDGET_PRIOR_S
     spent = (memory.missed_requests + AIM * budget * prior) / (memory.finished_requests + prior) / max(budget, 1e-9)
-    saved = max(0.0, AIM - spent) * min(1.0, SHORTAGE_S / max(horizon_s, 1e-9)) ** 2
-    least = min(LEAST_QUANTILE, policy.forecast_quantile)
-    return max(policy.forecast_quantile - QUANTILE_GAIN * saved, least)
+    saved_gain = SAVED_GAIN * min(1.0, SHORTAGE_S / max(horizon_s, 1e-9)) ** 2
+    quantile = policy.forecast_quantile + (spent - AIM) * (saved_gain if spent < AIM else MISSED_GAIN)
+    least, most = QUANTILE_LIMITS
+    return min(max(quantile, min(least, policy.forecast_quantile)), max(most, policy.forecast_quantile))
 
 
 def _with_coming_lengths(now: Demand, forecast: Forecast, level: float) -> Demand:

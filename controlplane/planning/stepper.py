@@ -20,7 +20,7 @@ from controlplane.planning.cold_starts import default_cold_start
 from controlplane.planning.decision import decide
 from controlplane.planning.load_history import QUANTITIES, LoadHistory
 from controlplane.planning.memory import settled
-from controlplane.planning.work import followed_share, work_cost, work_series
+from controlplane.planning.work import MOST_CACHED, followed_share, work_cost, work_series
 from forecasters.base import Forecaster
 from forecasters.history import NoHistory
 from forecasters.registry import create, restore
@@ -166,9 +166,9 @@ class GroupStepper:
         return self._with_work(target, known, forecast)
 
     def _with_work(self, target: Target, known: _Known, forecast: Forecast) -> Forecast:
-        """The forecast with that of the work that comes, where one replica does a whole request."""
+        """The forecast with that of the work that comes, where that is what fills a replica."""
         cost, cached = work_cost(target), known.cached_share or 0.0
-        if cost is None:
+        if cost is None or cached > MOST_CACHED:
             return forecast
         known.work_forecaster.update(work_series(known.history.series(), cost, cached))
         work = known.work_forecaster.predict(forecast.made_at_s, forecast.horizon_s)

@@ -18,6 +18,10 @@ from forecasters.types import Series
 CACHED_STEP = 0.15
 """The prefix cache's share is followed in steps of this size: each is another series, which is learned from anew."""
 
+MOST_CACHED = 0.3
+"""Where more of the prompts is cached, work is not what fills a replica: long contexts take room and hardly any time to
+read, and each quantity is provided for by itself. By its work alone the agents' trace lost 1 % of its requests."""
+
 
 def work_cost(target: Target) -> StepCost | None:
     """The prior step cost of the first variant that does whole requests: fixed, so that a history stays the same series

@@ -1,4 +1,4 @@
-"""Work as one number: what a mix that turns over brings, and how much of the error budget is planned with."""
+"""Work as one number: what a mix that turns over brings; and how the error budget is spent on it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.domain.decision import Demand, Memory, TargetInputs
+from controlplane.domain.decision import Calibration, Demand, Memory, TargetInputs
 from controlplane.domain.observation import Inventory, Replica, ReplicaPhase
 from controlplane.domain.target import Role
+from controlplane.planning.calibration import allowed_misses
 from controlplane.planning.demand import demand, planned_quantile
 from controlplane.planning.load_history import BIN_S, QUANTITIES, LoadHistory
 from controlplane.planning.roofline import StepCost
@@ -124,7 +125,14 @@ def test_without_a_forecast_of_work_the_lengths_are_those_of_the_tokens() -> Non
 @pytest.mark.parametrize(
     ("missed", "horizon_s", "quantile"),
     # A budget of 1 %, 0.65 of which may be spent; the prior is forgotten beside a million requests.
-    [(0.0, 75.0, 0.51), (0.0, 200.0, 0.51), (0.0, 400.0, 0.9 - 0.39 / 4), (6_500.0, 75.0, 0.9), (50_000.0, 75.0, 0.9)],
+    [
+        (0.0, 75.0, 0.51),
+        (0.0, 200.0, 0.51),
+        (0.0, 400.0, 0.9 - 0.39 / 4),
+        (6_500.0, 75.0, 0.9),
+        (8_500.0, 75.0, 0.95),
+        (50_000.0, 75.0, 0.99),
+    ],
 )
 def test_what_was_not_missed_lowers_the_quantile_less_the_longer_a_shortage_lasts(
     missed: float, horizon_s: float, quantile: float
@@ -154,3 +162,17 @@ def test_the_stepper_forecasts_work_where_a_replica_does_whole_requests() -> Non
         if forecast.work_s_per_s is not None and cost is not None:
             now = 50.0 * sum(work_per_request_s(cost, 1000.0, 200.0, 0.0))
             assert forecast.work_s_per_s.peak_at(0.5) == pytest.approx(now, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected", "allowed"),
+    [
+        (0.0, 0.0, 0.01 * (1.4 + 1.5 * 0.65)),  # nothing expected and nothing seen: the budget and what it saves
+        (0.001, 0.002, 0.01 * (1.4 + 1.5 * 0.55) * 1.5),  # (2 + 1) / (1 + 1) thousandths
+        (0.001, 0.02, 0.01 * (1.4 + 1.5 * 0.55) * 2.0),  # no more than twice
+        (0.004, 0.001, 0.01 * (1.4 + 1.5 * 0.25) - 0.003),  # more than expected is taken off
+    ],
+)
+def test_a_model_that_expects_too_many_misses_may_expect_more(seen: float, expected: float, allowed: float) -> None:
+    known = Calibration(1.0, 0.0, misses_seen=seen, misses_expected=expected, misses_weight=1e12)
+    assert allowed_misses(known, 0.01) == pytest.approx(allowed, rel=1e-3)
