@@ -161,8 +161,8 @@ class GroupStepper:
             made[quantity] = forecaster.predict(now_s, horizon_s)
         if not made:
             return None
-        quantities = (made[quantity] for quantity in QUANTITIES)
-        forecast = Forecast(target.key, now_s, horizon_s, *quantities, fitted_at_s=known.fitted_at_s)
+        rates, prompts, answers = (made[quantity] for quantity in QUANTITIES)
+        forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s)
         return self._with_work(target, known, forecast)
 
     def _with_work(self, target: Target, known: _Known, forecast: Forecast) -> Forecast:
