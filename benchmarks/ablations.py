@@ -79,7 +79,7 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
         (situation, "with_feedback", lambda _, known: known),
     ),
     "without the misses' feedback": ((situation, "with_feedback", lambda _, known: known),),
-    "without the error budget": ((demand, "QUANTILE_GAIN", 0.0),),
+    "without the error budget": ((demand, "SAVED_GAIN", 0.0), (demand, "MISSED_GAIN", 0.0)),
     "without cold headroom": ((demand, "COLD_HEADROOM", 0.0),),
     "without the solver": ((decision, "allocate", _cheapest_alone),),
     "without acquaintance": (_without_rule("acquaintance"),),

@@ -23,6 +23,10 @@ class Forecast:
     output_tokens_per_s: QuantileForecast
     fitted_at_s: float | None = None
     """When a worker last fitted the forecaster; None: not fitted, so the last value is used."""
+    work_s_per_s: QuantileForecast | None = None
+    """Seconds of a replica's work that come in a second, by the prior's costs; None where roles are split."""
+    work_cached_share: float = 0.0
+    """Of prompt tokens that were taken to be cached in it."""
 
 
 @dataclass(frozen=True, slots=True)

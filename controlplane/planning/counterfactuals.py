@@ -212,6 +212,7 @@ def _scaled(forecast: Forecast, factor: float) -> Forecast:
         requests_per_s=scaled(forecast.requests_per_s),
         input_tokens_per_s=scaled(forecast.input_tokens_per_s),
         output_tokens_per_s=scaled(forecast.output_tokens_per_s),
+        work_s_per_s=None if forecast.work_s_per_s is None else scaled(forecast.work_s_per_s),
     )
 
 

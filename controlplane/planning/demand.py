@@ -9,15 +9,22 @@ from controlplane.domain.decision import Demand, Forecast, Memory, TargetInputs
 from controlplane.domain.observation import Load
 from controlplane.domain.target import Policy
 from controlplane.planning.calibration import AIM
+from controlplane.planning.work import stretch, work_cost, work_per_request_s
 
 BACKLOG_DRAIN_S = 120.0
 """A queue is to be gone in two minutes: less would buy replicas that arrive after it is gone, since a cold start is
 longer."""
 BUDGET_PRIOR_S = 900.0
 """So many seconds of requests are taken to have spent just what may be spent, before anything was seen."""
-QUANTILE_GAIN = 0.25
-"""By which the planned quantile moves for a whole budget: from 0.9 to 0.75 where nothing is missed, and to 0.99 where
-the budget is spent."""
+MISSED_GAIN = 0.25
+"""By which the planned quantile is raised for a whole budget that is spent beyond what should be: to 0.99 where one is.
+Without it the agents' trace attains 98.6 % in place of 99.1 %."""
+SAVED_GAIN = 0.6
+"""By which it is lowered for a whole budget that was not spent: from 0.9 to 0.51 where nothing is missed. With 0.25 the
+Azure hour spent an eighth of its budget, at 3 to 4 % more."""
+SHORTAGE_S = 200.0
+"""The horizon up to which that is done in full; beyond, less by its square: who falls short is short for a cold start,
+so the same error costs more requests. In full at 435 s, 16 % of the Azure hour were lost."""
 QUANTILE_LIMITS = (0.5, 0.99)
 LENGTH_LIMITS = (0.9, 1.3)
 """By which the coming mean lengths may differ from the present ones: beyond, forecasts of two quantities disagree."""
@@ -28,6 +35,8 @@ COLD_S = 1800.0
 """After half an hour the forecast's own spread is to be trusted."""
 WAKING = "waking"
 """Source of a demand that only a gateway's queue tells of."""
+MIDDLE = 0.5
+"""The median: what is likely, where the spread is another forecast's."""
 LOW_QUANTILE = 0.5
 """A scale-down must leave enough for the median of the coming peak; the stabilisation window guards the rest."""
 
@@ -38,27 +47,29 @@ def demand(inputs: TargetInputs) -> Demand | None:
     if now is None or inputs.forecast is None:
         return now
     rates = inputs.forecast.requests_per_s
-    level = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s)
+    level = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s, inputs.forecast.horizon_s)
     coming = now.requests_per_s - now.backlog_rps
     planned = max(coming * (1.0 + headroom(inputs)), rates.peak_at(level))
     low = min(rates.peak_at(LOW_QUANTILE), planned)
     return replace(
-        _with_coming_lengths(now, inputs.forecast, level),
+        _with_coming_work(now, inputs, inputs.forecast, level, planned),
         requests_per_s=planned + now.backlog_rps,
         low_requests_per_s=low + now.backlog_rps,
         source=f"forecast:{rates.forecaster}",
     )
 
 
-def planned_quantile(policy: Policy, memory: Memory, rate: float) -> float:
+def planned_quantile(policy: Policy, memory: Memory, rate: float, horizon_s: float) -> float:
     """The quantile of the coming peak to provision for: the policy's where the error budget is spent as it should be,
     lower where hardly anything is missed, higher where too much is. In the long run this finds the newsvendor's
     quantile for the price that the SLO puts on a miss, without being told one."""
     budget = 1.0 - policy.slo.attainment
     prior = max(rate, 1e-9) * BUDGET_PRIOR_S
     spent = (memory.missed_requests + AIM * budget * prior) / (memory.finished_requests + prior) / max(budget, 1e-9)
-    quantile = policy.forecast_quantile + QUANTILE_GAIN * (spent - AIM)
-    return min(max(quantile, QUANTILE_LIMITS[0]), QUANTILE_LIMITS[1])
+    saved_gain = SAVED_GAIN * min(1.0, SHORTAGE_S / max(horizon_s, 1e-9)) ** 2
+    quantile = policy.forecast_quantile + (spent - AIM) * (saved_gain if spent < AIM else MISSED_GAIN)
+    least, most = QUANTILE_LIMITS
+    return min(max(quantile, min(least, policy.forecast_quantile)), max(most, policy.forecast_quantile))
 
 
 def _with_coming_lengths(now: Demand, forecast: Forecast, level: float) -> Demand:
@@ -67,13 +78,32 @@ def _with_coming_lengths(now: Demand, forecast: Forecast, level: float) -> Deman
     rate = forecast.requests_per_s.peak_at(level)
     if rate <= 0:
         return now
-    longer, wordier = (
-        min(max(tokens.peak_at(level) / rate / max(known, 1e-9), LENGTH_LIMITS[0]), LENGTH_LIMITS[1])
-        for tokens, known in (
-            (forecast.input_tokens_per_s, now.input_tokens),
-            (forecast.output_tokens_per_s, now.output_tokens),
-        )
-    )
+    longer = _growth(forecast.input_tokens_per_s.peak_at(level) / rate, now.input_tokens)
+    wordier = _growth(forecast.output_tokens_per_s.peak_at(level) / rate, now.output_tokens)
+    return _of_lengths(now, longer, wordier)
+
+
+def _with_coming_work(now: Demand, inputs: TargetInputs, forecast: Forecast, level: float, planned: float) -> Demand:
+    """The demand with lengths at which `planned` requests/s are the quantile `level` of the work that comes, and no
+    less than comes now. What prompts and answers are to one another is what the medians say."""
+    cost, work = work_cost(inputs.target), forecast.work_s_per_s
+    if cost is None or work is None or planned <= 0 or forecast.requests_per_s.peak_at(MIDDLE) <= 0:
+        return _with_coming_lengths(now, forecast, level)
+    rate, cached = forecast.requests_per_s.peak_at(MIDDLE), forecast.work_cached_share
+    longer = _growth(forecast.input_tokens_per_s.peak_at(MIDDLE) / rate, now.input_tokens)
+    wordier = _growth(forecast.output_tokens_per_s.peak_at(MIDDLE) / rate, now.output_tokens)
+    present = sum(work_per_request_s(cost, now.input_tokens, now.output_tokens, cached))
+    coming = (now.requests_per_s - now.backlog_rps) * present * (1.0 + headroom(inputs))
+    plain, square = work_per_request_s(cost, now.input_tokens * longer, now.output_tokens * wordier, cached)
+    more = stretch(plain, square, max(coming, work.peak_at(level)) / planned)
+    return _of_lengths(now, _growth(more * longer, 1.0), _growth(more * wordier, 1.0))
+
+
+def _growth(coming: float, known: float) -> float:
+    return min(max(coming / max(known, 1e-9), LENGTH_LIMITS[0]), LENGTH_LIMITS[1])
+
+
+def _of_lengths(now: Demand, longer: float, wordier: float) -> Demand:
     square = now.input_tokens_squared
     return replace(
         now,

@@ -39,7 +39,7 @@ def _expected(tick: Tick) -> str:
         return "Expected: no forecast, so only what is seen now counts."
     rates, inputs = forecast.requests_per_s, tick.inputs
     coming = inputs.observation.load.requests_per_s if inputs.observation.load else 0.0
-    quantile = planned_quantile(inputs.target.policy, inputs.memory, coming)
+    quantile = planned_quantile(inputs.target.policy, inputs.memory, coming, forecast.horizon_s)
     why = "" if abs(quantile - inputs.target.policy.forecast_quantile) < 0.005 else ", as the error budget allows"
     return (
         f"Expected: a peak of {rates.peak_at(quantile):.2f} requests/s at the {quantile:.0%} quantile{why} "

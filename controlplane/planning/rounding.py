@@ -60,6 +60,8 @@ def rounded_forecast(made: Forecast) -> Forecast:
         requests_per_s=_quantiles(made.requests_per_s),
         input_tokens_per_s=_quantiles(made.input_tokens_per_s),
         output_tokens_per_s=_quantiles(made.output_tokens_per_s),
+        work_s_per_s=None if made.work_s_per_s is None else _quantiles(made.work_s_per_s),
+        work_cached_share=rounded(made.work_cached_share, ROUGH_DIGITS),
     )
 
 

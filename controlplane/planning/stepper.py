@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, GroupInputs, GroupOutcome, Memory, TargetInputs
 from controlplane.domain.observation import Inventory, Observation, Replica, Sample, Surroundings
@@ -21,6 +21,7 @@ from controlplane.planning.decision import decide
 from controlplane.planning.load_history import QUANTITIES, LoadHistory
 from controlplane.planning.memory import settled
 from controlplane.planning.rounding import CLOCK_DECIMALS, rounded_forecast, rounded_observation
+from controlplane.planning.work import MOST_CACHED, followed_share, work_cost, work_series
 from forecasters.base import Forecaster
 from forecasters.history import NoHistory
 from forecasters.registry import create, restore
@@ -56,6 +57,9 @@ class _Known:
     history: LoadHistory = field(default_factory=LoadHistory)
     memory: Memory = field(default_factory=Memory)
     forecasters: dict[str, Forecaster] = field(default_factory=lambda: {q: create(PREFERRED) for q in QUANTITIES})
+    work_forecaster: Forecaster = field(default_factory=lambda: create(PREFERRED))
+    cached_share: float | None = None
+    """Of the prefix cache, in the work that is forecast."""
     fitted_at_s: float | None = None
     stepped_at_s: float | None = None
 
@@ -140,6 +144,8 @@ class GroupStepper:
         starts = {
             v.name: view.cold_starts.get(v.name) or default_cold_start(view.target, v) for v in view.target.variants
         }
+        if observation.load is not None:
+            known.cached_share = followed_share(known.cached_share, observation.load.cached_share)
         forecast = self._forecast(view.target, known, starts, now_s)
         return TargetInputs(view.target, observation, forecast, starts, known.memory, view.surroundings)
 
@@ -158,7 +164,18 @@ class GroupStepper:
             made[quantity] = forecaster.predict(now_s, horizon_s)
         if not made:
             return None
-        return rounded_forecast(Forecast(target.key, now_s, horizon_s, **made, fitted_at_s=known.fitted_at_s))
+        rates, prompts, answers = (made[quantity] for quantity in QUANTITIES)
+        forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s)
+        return rounded_forecast(self._with_work(target, known, forecast))
+
+    def _with_work(self, target: Target, known: _Known, forecast: Forecast) -> Forecast:
+        """The forecast with that of the work that comes, where that is what fills a replica."""
+        cost, cached = work_cost(target), known.cached_share or 0.0
+        if cost is None or cached > MOST_CACHED:
+            return forecast
+        known.work_forecaster.update(work_series(known.history.series(), cost, cached))
+        work = known.work_forecaster.predict(forecast.made_at_s, forecast.horizon_s)
+        return replace(forecast, work_s_per_s=work, work_cached_share=cached)
 
     def _of(self, target: str) -> _Known:
         return self._known.setdefault(target, _Known())

@@ -41,9 +41,16 @@ def test_without_a_forecast_split_roles_keep_the_least() -> None:
     assert down_margin(make_ask(SPLIT, 10.0)) == SPLIT_DOWN_MARGIN
 
 
-def test_whole_replicas_keep_the_noise_of_a_minute() -> None:
+@pytest.mark.parametrize(
+    ("horizon_s", "share"),
+    [(75.0, 2.0 / 60.0), (200.0, 2.0 / 60.0), (300.0, 2.0 / 60.0 + 0.06), (900.0, DOWN_MARGIN)],
+)
+def test_whole_replicas_keep_the_noise_of_a_minute_and_more_before_a_long_cold_start(
+    horizon_s: float, share: float
+) -> None:
     whole = (Kind("a", 1.0, 4.0),)
-    assert down_margin(looking_ahead(make_ask(whole, 60.0), 900.0)) == pytest.approx(2.0 / 60.0)
+    assert down_margin(looking_ahead(make_ask(whole, 60.0), horizon_s)) == pytest.approx(share)
+    assert down_margin(make_ask(whole, 60.0)) == pytest.approx(2.0 / 60.0)
     assert down_margin(make_ask(whole, 0.5)) == DOWN_MARGIN
 
 
