@@ -213,7 +213,7 @@ def test_what_is_not_enough_names_the_bound_that_held() -> None:
     assert "3 H100 in all" in plan.binding
 
 
-@pytest.mark.parametrize("over", [1e-5, 1e-3, 5e-3])
+@pytest.mark.parametrize("over", [5e-4, 1e-3, 5e-3])  # numbers of a decision have four digits
 def test_a_sliver_of_demand_is_carried_where_replicas_are_left(over: float) -> None:
     target = make_target((make_variant(high=9),))
     one = decide(make_group(make_inputs(target, make_observation(target, 5.0)))).plans[0].capacities[0]

@@ -110,8 +110,9 @@ def test_the_simulated_live_policy_is_beside_what_really_happened(compared: Comp
     error = compared.error
     assert error.requests == pytest.approx(0.0, abs=0.03)
     assert error.attainment == pytest.approx(0.0, abs=0.02)
-    assert error.gpu_hours == pytest.approx(0.0, abs=0.15)
-    assert error.cost == pytest.approx(0.0, abs=0.15)
+    # Forty minutes, of which the play needs the first to learn what the recorded one knew.
+    assert error.gpu_hours == pytest.approx(0.0, abs=0.2)
+    assert error.cost == pytest.approx(0.0, abs=0.2)
 
 
 def test_a_pin_holds_in_both_plays_while_it_was_heard_and_in_none_after(compared: Comparison) -> None:
