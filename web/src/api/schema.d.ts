@@ -2509,6 +2509,12 @@ export interface components {
             output_tokens_per_s: components["schemas"]["QuantileForecast"];
             /** Fitted At S */
             fitted_at_s?: number | null;
+            work_s_per_s?: components["schemas"]["QuantileForecast"] | null;
+            /**
+             * Work Cached Share
+             * @default 0
+             */
+            work_cached_share: number;
         };
         /**
          * ForecastOutcome
