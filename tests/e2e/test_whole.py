@@ -61,7 +61,7 @@ def test_a_person_sees_a_decision_and_opens_it(system: System, browser: Browser)
     expect(trail).to_contain_text("Seen:")
     expect(trail).to_contain_text("Verdict:")
     expect(page.get_by_role("region", name="Rules, in order")).to_contain_text("stabilization")
-    assert re.search(r"/ticks/[0-9a-f]{32}$", page.url)
+    assert re.search(r"/ticks/[0-9a-f]{36}$", page.url)
     assert problems == []
     page.close()
 
