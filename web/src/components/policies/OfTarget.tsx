@@ -9,7 +9,7 @@ export function PolicyLink({ namespace, name, children }: { namespace: string; n
   const policy = resource ?? made;
   if (!policy) return <>{children}</>;
   return (
-    <Anchor component={Link} to="/policies/$id" params={{ id: policy.id } as never} inherit aria-label={`${children}: to its policy`}>
+    <Anchor component={Link} to="/policies/$id" params={{ id: policy.id } as never} inherit aria-label={`${children} · policy of this target`}>
       {children} · policy
     </Anchor>
   );
