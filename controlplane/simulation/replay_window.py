@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from controlplane.domain.decision import Tick
 from controlplane.domain.manifest import API_VERSION, KIND, ManifestError, target_from_manifest
-from controlplane.domain.target import Target
+from controlplane.domain.target import Target, Variant
 from controlplane.simulation.backtest import Policy
 from controlplane.simulation.comparison import Comparison, Run, Watched, recorded_run, simulation_error
 from controlplane.simulation.peers import PEERS
@@ -107,24 +107,35 @@ def with_target(scenario: Scenario, target: Target) -> Scenario:
 
 
 def under_spec(target: Target, spec: Mapping[str, object]) -> Target:
-    """The target with the policy, the bounds and the prices of a custom resource's `spec`; its variants stay.
+    """The target with the policy, the bounds and the prices of a custom resource's `spec`; its variants stay, and those
+    that the spec does not name get no replicas.
 
     Raises:
-        ScenarioError: if the spec cannot be used, or lacks one of the variants.
+        ScenarioError: if the spec cannot be used, or names none of the variants.
     """
     metadata = {"name": target.name, "namespace": target.namespace}
     try:
         meant = target_from_manifest({"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec})
-        variants = tuple(
-            replace(
-                v,
-                min_replicas=meant.variant(v.name).min_replicas,
-                max_replicas=meant.variant(v.name).max_replicas,
-                usd_per_replica_hour=meant.variant(v.name).usd_per_replica_hour,
-                preference=meant.variant(v.name).preference,
-            )
-            for v in target.variants
-        )
-    except (ManifestError, KeyError) as error:
+    except ManifestError as error:
         raise ScenarioError(f"the version's spec cannot be played: {error}") from error
+    named = {v.name: v for v in meant.variants}
+    recorded = [v.name for v in target.variants]
+    if not named.keys() & set(recorded):
+        raise ScenarioError(
+            f"the version's spec cannot be played: its variants are {', '.join(named)}; "
+            f"allowed: at least one of those that were recorded, {', '.join(recorded)}"
+        )
+    variants = tuple(_bounded(v, named.get(v.name)) for v in target.variants)
     return replace(target, policy=replace(meant.policy, mode=target.policy.mode), variants=variants)
+
+
+def _bounded(variant: Variant, meant: Variant | None) -> Variant:
+    if meant is None:
+        return replace(variant, min_replicas=0, max_replicas=0)
+    return replace(
+        variant,
+        min_replicas=meant.min_replicas,
+        max_replicas=meant.max_replicas,
+        usd_per_replica_hour=meant.usd_per_replica_hour,
+        preference=meant.preference,
+    )

@@ -164,29 +164,17 @@ def prepare(system: System) -> Prepared:
     return Prepared(moving_tick(system), policy(system), comparison(system, now_s))
 
 
-SPEC: dict[str, Any] = {
-    "model": "llama-3.1-8b",
-    "slo": {"preset": "Chat"},
-    "variants": [
-        {
-            "name": "h100",
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "search-h100"},
-            "accelerator": "H100",
-            "minReplicas": 1,
-            "maxReplicas": 8,
-        }
-    ],
-}
-
-
 def policy(system: System) -> str:
-    """The id of a new policy with two versions, so that there is a difference to see."""
-    body = {"name": "search", "namespaces": ["default"], "spec": SPEC, "reason": "a first policy for search"}
-    made = system.send("POST", "/api/v1/policies", body)
-    wider = {**SPEC, "variants": [{**SPEC["variants"][0], "minReplicas": 2, "maxReplicas": 12}]}
-    change = {"spec": wider, "reason": "eight replicas were too few on Monday"}
-    system.send("POST", f"/api/v1/policies/{made['id']}/versions", change, made["etag"])
-    return str(made["id"])
+    """The id of the demo's own policy, with a second version in Shadow, so that there is a difference to see."""
+    found = next(one for one in system.get("/api/v1/policies")["items"] if one["name"] == "search")
+    path = f"/api/v1/policies/{found['id']}"
+    spec = dict(system.get(f"{path}/versions/1")["spec"])
+    spec["variants"] = [{**spec["variants"][0], "minReplicas": 2, "maxReplicas": 12}]
+    change = {"spec": spec, "reason": "eight replicas were too few on Monday"}
+    system.send("POST", f"{path}/versions", change, str(found["etag"]))
+    shadow = {"reason": "a day beside the first"}
+    system.send("POST", f"{path}/versions/2/shadow", shadow, str(system.get(path)["etag"]))
+    return str(found["id"])
 
 
 def comparison(system: System, now_s: float) -> str:

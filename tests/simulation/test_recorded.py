@@ -155,3 +155,22 @@ def test_a_version_is_played_with_its_bounds_on_the_recorded_variants() -> None:
     assert (meant.variant("h100").max_replicas, meant.policy.slo.tpot_s) == (3, 0.05)
     with pytest.raises(ScenarioError, match="cannot be played"):
         under_spec(make_target(), {"model": "none"})
+    alone = under_spec(make_target(), {**spec, "variants": [variant("l40s", "L40S", 9)]})
+    assert [(v.name, v.min_replicas, v.max_replicas) for v in alone.variants] == [("h100", 0, 0), ("l40s", 1, 9)]
+    with pytest.raises(ScenarioError, match=r"its variants are b200; allowed: at least one of .* h100, l40s"):
+        under_spec(make_target(), {**spec, "variants": [variant("b200", "B200", 9)]})
+
+
+def test_a_version_without_a_variant_is_played_without_it() -> None:
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat-l40s"}
+    spec = {
+        "model": "llama-3.1-8b",
+        "slo": {"ttftSeconds": 2.0, "tpotSeconds": 0.1},
+        "variants": [
+            {"name": "l40s", "scaleTargetRef": ref, "accelerator": "L40S", "minReplicas": 1, "maxReplicas": 9}
+        ],
+    }
+    found = replay_window(ticks(), Replayed("version", NOW_S, NOW_S + 2400, spec=spec), lambda _: None)
+    wanted = found.runs[0].timeline.replicas
+    assert wanted["h100"][-1] == 0
+    assert wanted["l40s"][-1] >= 1
