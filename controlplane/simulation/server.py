@@ -73,6 +73,7 @@ class ClusterServer:
         """Stop playing and listening."""
         if self._playing is not None:
             self._playing.cancel()
+            self._obey()  # what was asked for since the last look is kept too
         self._save()
         for name in list(self._sockets):
             await self._close_socket(name)
