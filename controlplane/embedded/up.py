@@ -43,7 +43,7 @@ from controlplane.embedded.valkey import EmbeddedValkey
 from controlplane.simulation.scenario import ScenarioError, load_scenario
 from controlplane.simulation.traffic import TraceError, read_trace
 from controlplane.store import migrate
-from controlplane.store.first_policies import make_live
+from controlplane.store.first_policies import keep_to
 from controlplane.store.keys import new_token, one_time_link
 from controlplane.store.roles import grant_application, make_role
 
@@ -203,7 +203,7 @@ def _start(run: _Run) -> None:
         **_environment(run, run.database_url, valkey.url),
         "TIDEGATE_OWNER_DATABASE_URL": postgres.url,
     }
-    make_live(run.database_url, load_scenario(options.chosen_scenario).policies, run.clock.now_s())
+    keep_to(run.database_url, load_scenario(options.chosen_scenario).policies, run.clock.now_s())
     run.token = new_token(run.database_url, "tidegate up", [Grant(AccessRole.OPERATOR)], real_now_s(), days=30.0)
     connection = {"database_url": run.database_url, "server": options.url, "token": run.token}
     write_whole(paths.connection, json.dumps(connection), 0o600)

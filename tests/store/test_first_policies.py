@@ -1,34 +1,55 @@
-"""Policies that a whole system begins with."""
+"""Policies that come with a scenario."""
 
 from __future__ import annotations
 
 from uuid import uuid4
 
-from controlplane.domain.access import SYSTEM
+import pytest
+from sqlalchemy import Engine
+
+from controlplane.domain.access import Principal, PrincipalKind
 from controlplane.domain.policy_life import Stage
 from controlplane.simulation.scenario import load_scenario
 from controlplane.store.engine import make_engine
-from controlplane.store.first_policies import make_live
+from controlplane.store.first_policies import ARCHIVED, keep_to
 from controlplane.store.governed import PostgresPolicySource
-from controlplane.store.policies import Policies, PolicyFilter
+from controlplane.store.policies import Policies
 from controlplane.store.unit import Request, Writer
 
 NOW_S = 1_767_600_000.0
+DEMO = load_scenario("demo").policies
+ANN = Principal("user:ann", "Ann", PrincipalKind.USER, ())
 
 
-def test_the_demos_policy_is_live_from_the_first_start_on_and_then_peoples(database_url: str) -> None:
-    manifests = load_scenario("demo").policies
-    assert make_live(database_url, manifests, NOW_S) == ["search"]
-    engine = make_engine(database_url)
-    try:
-        (one,) = PostgresPolicySource(engine).governed()
-        assert (one.name, one.number, one.stage, one.namespaces) == ("search", 1, Stage.LIVE, ("default",))
-        (policy,) = Policies(engine).open()
-        with Writer(engine).unit(Request(SYSTEM, "", uuid4().hex, NOW_S)) as unit:
-            Policies.archive(unit, policy)
-        # Somebody put it away: the next start does not bring it back.
-        assert make_live(database_url, manifests, NOW_S + 60.0) == []
-        assert Policies(engine).open() == []
-        assert len(Policies(engine).page(PolicyFilter(archived=True), None, 10)[0]) == 1
-    finally:
-        engine.dispose()
+@pytest.fixture
+def engine(database_url: str) -> Engine:
+    return make_engine(database_url)
+
+
+def live(engine: Engine) -> list[tuple[str, int, Stage]]:
+    return [(one.name, one.number, one.stage) for one in PostgresPolicySource(engine).governed()]
+
+
+def test_it_is_live_from_the_first_start_on_and_is_taken_up_as_it_was_left(database_url: str, engine: Engine) -> None:
+    keep_to(database_url, DEMO, NOW_S)
+    keep_to(database_url, DEMO, NOW_S + 60.0)
+    assert live(engine) == [("search", 1, Stage.LIVE)]
+    (before,) = Policies(engine).open()
+    keep_to(database_url, (), NOW_S + 120.0)
+    assert live(engine) == [], "another scenario has no such deployment"
+    keep_to(database_url, DEMO, NOW_S + 180.0)
+    assert live(engine) == [("search", 1, Stage.LIVE)]
+    assert [one.id for one in Policies(engine).open()] == [before.id]
+    engine.dispose()
+
+
+def test_what_a_person_put_away_stays_away(database_url: str, engine: Engine) -> None:
+    keep_to(database_url, DEMO, NOW_S)
+    (policy,) = Policies(engine).open()
+    with Writer(engine).unit(Request(ANN, "", uuid4().hex, NOW_S)) as unit:
+        Policies.archive(unit, policy)
+        unit.audit(ARCHIVED, f"policies/{policy.id}", "default", None, None)
+    for scenario in ((), DEMO):
+        keep_to(database_url, scenario, NOW_S + 60.0)
+        assert live(engine) == []
+    engine.dispose()
