@@ -17,11 +17,20 @@ JUDGE_EVERY_S = 20.0
 """Real seconds between rounds over the policies: a canary ends, or is taken back, that much late at most."""
 SWEEP_EVERY_S = 15.0
 """Real seconds until a job that the broker did not take, or whose worker died, is sent again."""
-
 ROLL_UP_EVERY_S = 60.0
 """Real seconds between roll-ups: counters look at ticks that are not rolled up yet one by one."""
 RETENTION_EVERY_S = 1800.0
 """Real seconds: at a speed of 30 that is 15 hours, and partitions are made three days ahead."""
+ROUNDS = {
+    "fit_forecasts": FIT_EVERY_S,
+    "roll_up": ROLL_UP_EVERY_S,
+    "retention": RETENTION_EVERY_S,
+    "note_expired": EXPIRY_EVERY_S,
+    "judge_policies": JUDGE_EVERY_S,
+    "watch_notices": SWEEP_EVERY_S,
+    "sweep_jobs": SWEEP_EVERY_S,
+}
+"""What beat sends again and again, by the task's name, and how many real seconds apart."""
 
 
 def make_app(broker_url: str) -> Celery:
@@ -40,42 +49,13 @@ def make_app(broker_url: str) -> Celery:
         task_time_limit=300,
         timezone="UTC",
         beat_schedule={
-            "fit-forecasts": {
-                "task": "tidegate.fit_forecasts",
-                "schedule": schedule(FIT_EVERY_S),
+            name.replace("_", "-"): {
+                "task": f"tidegate.{name}",
+                "schedule": schedule(every_s),
                 # A round that nobody took before the next one is due is not worth doing twice.
-                "options": {"expires": FIT_EVERY_S},
-            },
-            "roll-up": {
-                "task": "tidegate.roll_up",
-                "schedule": schedule(ROLL_UP_EVERY_S),
-                "options": {"expires": ROLL_UP_EVERY_S},
-            },
-            "retention": {
-                "task": "tidegate.retention",
-                "schedule": schedule(RETENTION_EVERY_S),
-                "options": {"expires": RETENTION_EVERY_S},
-            },
-            "note-expired": {
-                "task": "tidegate.note_expired",
-                "schedule": schedule(EXPIRY_EVERY_S),
-                "options": {"expires": EXPIRY_EVERY_S},
-            },
-            "judge-policies": {
-                "task": "tidegate.judge_policies",
-                "schedule": schedule(JUDGE_EVERY_S),
-                "options": {"expires": JUDGE_EVERY_S},
-            },
-            "watch-notices": {
-                "task": "tidegate.watch_notices",
-                "schedule": schedule(SWEEP_EVERY_S),
-                "options": {"expires": SWEEP_EVERY_S},
-            },
-            "sweep-jobs": {
-                "task": "tidegate.sweep_jobs",
-                "schedule": schedule(SWEEP_EVERY_S),
-                "options": {"expires": SWEEP_EVERY_S},
-            },
+                "options": {"expires": every_s},
+            }
+            for name, every_s in ROUNDS.items()
         },
     )
     return made
