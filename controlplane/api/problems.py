@@ -135,21 +135,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     _add_write_handlers(app)
 
-    @app.exception_handler(LedgerUnavailable)
-    async def away(_: Request, error: LedgerUnavailable) -> JSONResponse:
-        detail = f"The ledger (PostgreSQL) does not answer: {error}. Scaling goes on; ticks wait in the spool."
-        return _answer(Problem("about:blank", "The ledger is away", 503, detail))
-
-    @app.exception_handler(Unstorable)
-    async def unstorable(_: Request, error: Unstorable) -> JSONResponse:
-        return _answer(
-            Problem("about:blank", "A value is not allowed", 422, f"a value cannot be kept: {first_words(error)}")
-        )
-
-    @app.exception_handler(UnicodeEncodeError)
-    async def halved(_: Request, error: UnicodeEncodeError) -> JSONResponse:
-        words = f"a text holds {error.object[error.start : error.end]!r}, half a character; allowed: whole ones"
-        return _answer(Problem("about:blank", "A value is not allowed", 422, words))
+    _add_store_handlers(app)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, _: Exception) -> JSONResponse:
@@ -171,6 +157,24 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
         return _answer(Problem("about:blank", str(error.detail), error.status_code, str(error.detail)))
+
+
+def _add_store_handlers(app: FastAPI) -> None:
+    @app.exception_handler(LedgerUnavailable)
+    async def away(_: Request, error: LedgerUnavailable) -> JSONResponse:
+        detail = f"The ledger (PostgreSQL) does not answer: {error}. Scaling goes on; ticks wait in the spool."
+        return _answer(Problem("about:blank", "The ledger is away", 503, detail))
+
+    @app.exception_handler(Unstorable)
+    async def unstorable(_: Request, error: Unstorable) -> JSONResponse:
+        return _answer(
+            Problem("about:blank", "A value is not allowed", 422, f"a value cannot be kept: {first_words(error)}")
+        )
+
+    @app.exception_handler(UnicodeEncodeError)
+    async def halved(_: Request, error: UnicodeEncodeError) -> JSONResponse:
+        words = f"a text holds {error.object[error.start : error.end]!r}, half a character; allowed: whole ones"
+        return _answer(Problem("about:blank", "A value is not allowed", 422, words))
 
 
 def _add_write_handlers(app: FastAPI) -> None:
