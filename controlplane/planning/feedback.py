@@ -12,7 +12,7 @@ from dataclasses import replace
 from controlplane.domain.decision import Calibration, Demand, Memory, TargetInputs
 from controlplane.domain.observation import VariantObservation
 from controlplane.domain.target import Role, Variant
-from controlplane.planning.calibration import is_settled, observed_s, with_misses
+from controlplane.planning.calibration import MINUTE_S, is_settled, observed_s, with_misses
 from controlplane.planning.capacity import expected_misses, hopeless_share, steady_batch
 from controlplane.planning.demand import observed_demand
 
@@ -23,6 +23,10 @@ EXPECTED_MAX = 0.3
 BEHIND = 1.5
 BEHIND_REQUESTS = 5.0
 """A batch half as large again as the rate explains, and a few requests more, is not a steady one."""
+CATCHING_UP = 0.03
+CATCHING_UP_DEVIATIONS = 3.0
+"""Nor is one that finishes so much more than arrives, and so many standard deviations of the window's count more: what
+it finishes came while it was short, and its misses are that shortage's."""
 HOPELESS_ERROR = 0.3
 """Relative error of the share of hopeless prompts: buckets of lengths are wide. So much of it may be avoidable, and is
 not counted."""
@@ -67,7 +71,8 @@ def _one(inputs: TargetInputs, variant: Variant, mix: Demand, known: Calibration
         return known
     if hopeless_share(inputs.target, variant, mix, known) > 1.0 - inputs.target.policy.slo.attainment:
         return known  # what is avoidable drowns in what is not
-    return with_misses(known, missed, expected, observed_s(inputs.target))
+    most = expected + MOST_BUDGETS * (1.0 - inputs.target.policy.slo.attainment)
+    return with_misses(known, min(missed, most), expected, observed_s(inputs.target))
 
 
 def _is_behind(
@@ -76,8 +81,15 @@ def _is_behind(
     """Whether its batches are larger than the rate alone explains (Little): it works off what came before."""
     if variant.role is Role.PREFILL or not seen.running or not seen.arrival_rps:
         return False
+    if _is_catching_up(seen.arrival_rps, seen.finished_rps):
+        return True
     steady = steady_batch(inputs.target, variant, mix, known, seen.arrival_rps / seen.reporting)
     return seen.running / seen.reporting > BEHIND * steady + BEHIND_REQUESTS
+
+
+def _is_catching_up(arrival_rps: float, finished_rps: float | None) -> bool:
+    noise = CATCHING_UP_DEVIATIONS * math.sqrt(arrival_rps / MINUTE_S)
+    return finished_rps is not None and finished_rps > arrival_rps * (1.0 + CATCHING_UP) + noise
 
 
 def _avoidable(

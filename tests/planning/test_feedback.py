@@ -1,0 +1,44 @@
+"""What of the misses is learned from, and what is a shortage's and not the model's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlplane.domain.observation import LatencySummary
+from controlplane.planning.calibration import PRIOR
+from controlplane.planning.feedback import MOST_BUDGETS, with_feedback
+from tests.builders import make_inputs, make_observation, make_target, make_variant
+
+ARRIVAL_RPS = 6.0
+BUDGET = 0.01
+
+
+def missed(finished_rps: float, within: float) -> tuple[float, float]:
+    """Share of misses that is learned, and over how many seconds, where `within` of what finishes meets TPOT."""
+    target = make_target((make_variant(),))
+    observation = make_observation(target, ARRIVAL_RPS, {"h100": 1})
+    (seen,) = observation.variants
+    met, slow = LatencySummary(360, 0.1, 0.1, 0.2, 0.3, 1.0), LatencySummary(360, 0.03, 0.03, 0.06, 0.09, within)
+    seen = replace(
+        seen, arrival_rps=ARRIVAL_RPS, finished_rps=finished_rps, running=4.0, waiting=0.0, ttft=met, tpot=slow
+    )
+    known = with_feedback(make_inputs(target, replace(observation, variants=(seen,))), {"h100": PRIOR})["h100"]
+    return known.misses_seen, known.misses_weight
+
+
+def test_what_is_missed_in_a_steady_state_is_learned() -> None:
+    share, seconds = missed(ARRIVAL_RPS, 0.97)
+    assert share == pytest.approx(0.03)
+    assert seconds > 0
+
+
+def test_one_bad_minute_counts_for_a_few_budgets() -> None:
+    share, _ = missed(ARRIVAL_RPS, 0.2)
+    assert share == pytest.approx(MOST_BUDGETS * BUDGET, abs=0.002)
+
+
+def test_what_finishes_while_a_queue_is_worked_off_says_nothing_of_the_model() -> None:
+    assert missed(1.5 * ARRIVAL_RPS, 0.2) == (0.0, 0.0)
+    assert missed(1.02 * ARRIVAL_RPS, 0.97)[1] > 0, "noise is no queue"
