@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,6 +38,17 @@ def summarise(seconds: Sequence[float], stages: Sequence[ColdStartStages | None]
 def _median(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.median(known)) if known else None
+
+
+def known_cold_starts(target: Target, measured: Mapping[str, ColdStart]) -> dict[str, ColdStart]:
+    """Every variant's cold start: as measured, else its prior, longer or shorter by what those that were measured
+    differ from theirs. The same image comes from the same registry; an accelerator that was never used must not make
+    the whole target look further ahead than it needs."""
+    priors = {v.name: default_cold_start(target, v) for v in target.variants}
+    ratios = [measured[n].p50_s / prior.p50_s for n, prior in priors.items() if n in measured]
+    factor = float(np.median(ratios)) if ratios else 1.0
+    scaled = {n: replace(prior, p50_s=prior.p50_s * factor, p90_s=prior.p90_s * factor) for n, prior in priors.items()}
+    return {n: measured.get(n, prior) for n, prior in scaled.items()}
 
 
 def default_cold_start(target: Target, variant: Variant) -> ColdStart:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from controlplane.domain.observation import Inventory
 from controlplane.domain.target import Target
 from controlplane.planning.cold_start_log import ColdStartLog
-from controlplane.planning.cold_starts import default_cold_start
+from controlplane.planning.cold_starts import known_cold_starts
 from controlplane.planning.stepper import GroupStepper, Step, TargetView, horizon
 
 REFIT_S = 21_600.0
@@ -39,5 +39,5 @@ class SelfFittingStepper:
 
     def _refit(self, target: Target, now_s: float) -> None:
         measured = self._logs[target.key].measured()
-        starts = {v.name: measured.get(v.name) or default_cold_start(target, v) for v in target.variants}
+        starts = known_cold_starts(target, measured)
         self._stepper.refit(target.key, now_s, horizon(target, starts))

@@ -16,7 +16,7 @@ from controlplane.domain.observation import Inventory, Observation, Replica, Sam
 from controlplane.domain.ports import Fit
 from controlplane.domain.target import Target
 from controlplane.observing import SampleWindow, observe
-from controlplane.planning.cold_starts import default_cold_start
+from controlplane.planning.cold_starts import known_cold_starts
 from controlplane.planning.decision import decide
 from controlplane.planning.load_history import QUANTITIES, LoadHistory
 from controlplane.planning.memory import settled
@@ -141,9 +141,7 @@ class GroupStepper:
         observation, known.window = observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)
         observation = rounded_observation(observation)
         known.history = known.history.adding(observation.load, now_s)
-        starts = {
-            v.name: view.cold_starts.get(v.name) or default_cold_start(view.target, v) for v in view.target.variants
-        }
+        starts = known_cold_starts(view.target, view.cold_starts)
         if observation.load is not None:
             known.cached_share = followed_share(known.cached_share, observation.load.cached_share)
         forecast = self._forecast(view.target, known, starts, now_s)

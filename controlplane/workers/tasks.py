@@ -8,7 +8,7 @@ from celery.utils.log import get_task_logger
 
 from controlplane.adapters.clock import clock_from_anchor
 from controlplane.domain.ports import LedgerUnavailable
-from controlplane.planning.cold_starts import default_cold_start
+from controlplane.planning.cold_starts import known_cold_starts
 from controlplane.planning.load_history import BIN_S, MAX_BINS
 from controlplane.planning.stepper import fit_target, horizon
 from controlplane.settings import Settings, settings_from
@@ -59,7 +59,7 @@ def fit_forecast(target_key: str) -> None:
         if target is None:
             return
         measured = ledger.cold_starts().get(target_key, {})
-        starts = {v.name: measured.get(v.name) or default_cold_start(target, v) for v in target.variants}
+        starts = known_cold_starts(target, measured)
         history = ledger.load_history(target_key, now_s - MAX_BINS * BIN_S)
         fit = fit_target(target_key, history, now_s, horizon(target, starts))
         if fit is not None:
