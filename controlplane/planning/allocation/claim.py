@@ -134,9 +134,11 @@ class Claim:
         """Replicas by variant name."""
         return {v.name: n for v, n in zip(self.variants, fleet, strict=True)}
 
-    def padded(self, wanted: float) -> float:
-        """What a fleet that shrinks must carry: the margin more, as far as the bounds allow it."""
-        return max(wanted, min(wanted * (1.0 + self.down_margin), self.reachable))
+    def padded(self, wanted: float, part: tuple[Role, ...]) -> float:
+        """What a part must carry that has less of any variant: the margin more, as far as the bounds allow it, or as
+        much as what stands. The latter is an exchange: nothing is given up by it, so a ripple does not undo it."""
+        roomy = min(wanted * (1.0 + self.down_margin), self.reachable)
+        return max(wanted, min(roomy, self._part(self.keep, part)))
 
     @property
     def parts(self) -> list[tuple[Role, ...]]:
@@ -148,7 +150,7 @@ class Claim:
         most = 0.0
         for part in self.parts:
             shrinks = any(fleet[i] < self.keep[i] for i in self.places(*part))
-            most = max(most, (self.padded(wanted) if shrinks else wanted) - self._part(fleet, part))
+            most = max(most, (self.padded(wanted, part) if shrinks else wanted) - self._part(fleet, part))
         return most if most > TOLERANCE * wanted else 0.0
 
     def _part(self, fleet: Sequence[int], part: tuple[Role, ...]) -> float:

@@ -99,7 +99,7 @@ def _cheapest(claim: Claim, wanted: float, prices: Mapping[str, float]) -> Fleet
     for part in claim.parts:
         options = [_grown(claim, part, keep, wanted, prices)]
         if keep != low:
-            options.append(_grown(claim, part, low, claim.padded(wanted), prices))
+            options.append(_grown(claim, part, low, claim.padded(wanted, part), prices))
         found = [option for option in options if option is not None]
         if not found:
             return None

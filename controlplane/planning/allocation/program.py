@@ -117,10 +117,12 @@ class Program:
                 self.model.row({counts[place]: 1.0, **blocked}, upper=float(claim.high[place]))
         return {carried: 1.0}
 
-    def _margin(self, claim: Claim, counts: Sequence[int], part: Sequence[Role], carried: Mapping[int, float]) -> None:
+    def _margin(
+        self, claim: Claim, counts: Sequence[int], part: tuple[Role, ...], carried: Mapping[int, float]
+    ) -> None:
         """Less of any variant than runs, only with room to spare, lest the next ripple starts it again."""
         shrinking = [i for i in claim.places(*part) if claim.keep[i] > claim.low[i]]
-        padded = claim.padded(claim.reach)
+        padded = claim.padded(claim.reach, part)
         if not shrinking or claim.reach <= 0:
             return
         down = self.model.column(0.0, 1.0, whole=True)

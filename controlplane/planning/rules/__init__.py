@@ -8,6 +8,7 @@ from __future__ import annotations
 from controlplane.domain.decision import Ruling, RulingEffect
 from controlplane.planning.rules.belief import AcquaintanceRule, FreshnessRule, ModeRule, SpoolRule
 from controlplane.planning.rules.case import Case, Replicas, Rule
+from controlplane.planning.rules.exchange import ExchangeRule
 from controlplane.planning.rules.limits import BoundsRule
 from controlplane.planning.rules.pace import FlapRule, RateRule, StabilizationRule, ToleranceRule
 from controlplane.planning.rules.people import FreezeRule, ManualScaleRule, OverrideRule, says
@@ -29,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     DrainRule(),
     FlapRule(),
     StabilizationRule(),
+    ExchangeRule(),
     IdleRule(),
     RateRule(),
     SkewRule(),
@@ -80,6 +82,7 @@ __all__ = [
     "Case",
     "ConflictRule",
     "DrainRule",
+    "ExchangeRule",
     "FlapRule",
     "FreezeRule",
     "FreshnessRule",

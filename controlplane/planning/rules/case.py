@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,6 +77,17 @@ def hold_downs(case: Case, proposed: Replicas, names: Iterable[str] | None = Non
     return {n: max(r, standing_now.get(n, r)) if n in held else r for n, r in proposed.items()}
 
 
+def released(
+    case: Case, held: Replicas, proposed: Replicas, names: Iterable[str], enough: Callable[[Replicas], bool]
+) -> dict[str, int]:
+    """What is `held`, with as many downs of the variants named as leave `enough`, the dearest replicas first."""
+    after = dict(held)
+    for name in sorted(names, key=lambda n: (-case.target.variant(n).usd_per_replica_hour, n)):
+        while after[name] > proposed[name] and enough({**after, name: after[name] - 1}):
+            after[name] -= 1
+    return after
+
+
 def goes_down(case: Case, proposed: Replicas) -> list[str]:
     """Variants of which the proposal has fewer than stand now."""
     standing_now = case.held()
@@ -88,3 +99,12 @@ def sides(target: Target) -> list[list[str]]:
     split = any(v.role is not Role.BOTH for v in target.variants)
     roles = [{Role.PREFILL, Role.BOTH}, {Role.DECODE, Role.BOTH}] if split else [{Role.BOTH}]
     return [[v.name for v in target.variants if v.role in one] for one in roles]
+
+
+def recommended(case: Case, name: str, length_s: float) -> Sequence[int]:
+    """What was recommended of a variant within the last `length_s`."""
+    recommendations = case.inputs.memory.recommendations
+    if not recommendations and length_s > 0:
+        # As HPA does: before the first recommendation there is the fleet as it was found.
+        return [case.current[name]] if name in case.current else []
+    return [r.replicas[name] for r in recommendations if r.at_s > case.now_s - length_s and name in r.replicas]

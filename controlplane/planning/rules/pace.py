@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 from controlplane.domain.decision import Ruling, RulingEffect
 from controlplane.domain.target import ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy
-from controlplane.planning.rules.case import Case, Replicas, hold_downs, ruling, sides
+from controlplane.planning.rules.case import Case, Replicas, hold_downs, recommended, released, ruling, sides
 
 MOST_REVERSALS = 6
 """Of one variant within `FLAP_WINDOW_S`: three swings up and down an hour are those of batches every twenty minutes,
@@ -64,7 +65,7 @@ class FlapRule:
         for name, replicas in proposed.items():
             turns, standing = self._reversals(case, name), held.get(name, replicas)
             if turns > MOST_REVERSALS and replicas < standing:
-                after[name] = min(standing, max([replicas, *_recommended(case, name, window_s)]))
+                after[name] = min(standing, max([replicas, *recommended(case, name, window_s)]))
                 if after[name] != replicas:
                     words.append(f"{name} turned {turns} times within the hour, more than {MOST_REVERSALS}")
         if words:
@@ -91,12 +92,14 @@ class StabilizationRule:
         after = {}
         for name, replicas in proposed.items():
             current, standing = case.current.get(name, replicas), held.get(name, replicas)
-            highest = max([replicas, *_recommended(case, name, policy.scale_down.stabilization_window_s)])
-            lowest = min([replicas, *_recommended(case, name, policy.scale_up.stabilization_window_s)])
+            highest = max([replicas, *recommended(case, name, policy.scale_down.stabilization_window_s)])
+            lowest = min([replicas, *recommended(case, name, policy.scale_up.stabilization_window_s)])
             if replicas > current:
                 after[name] = max(current, lowest)
             else:
                 after[name] = max(replicas, min(standing, highest))
+        for names in sides(case.target):
+            after = released(case, after, proposed, names, partial(_was_enough, case, names, proposed))
         if after != dict(proposed):
             window_s = policy.scale_down.stabilization_window_s
             words = f"more was recommended within the last {window_s:.0f} s"
@@ -104,6 +107,20 @@ class StabilizationRule:
                 words = f"less was recommended within the last {policy.scale_up.stabilization_window_s:.0f} s"
             return ruling(self, proposed, after, words, RulingEffect.HOLD)
         return ruling(self, proposed, proposed, "the window's recommendations agree")
+
+
+def _was_enough(case: Case, names: Sequence[str], proposed: Replicas, left: Replicas) -> bool:
+    """Whether several variants together carry as much as was recommended at any time of the window: which of them did
+    it then is no matter. One variant alone is held by its replicas, as HPA does."""
+    window_s = case.target.policy.scale_down.stabilization_window_s
+    if len(names) < 2 or not all(case.rate(name) > 0 for name in names):
+        return False
+
+    def carried(replicas: Replicas) -> float:
+        return sum(case.rate(name) * replicas.get(name, 0) for name in names)
+
+    within = [r.replicas for r in case.inputs.memory.recommendations if r.at_s > case.now_s - window_s]
+    return carried(left) >= max(map(carried, [proposed, *within])) * (1.0 - ROUNDING)
 
 
 class RateRule:
@@ -145,12 +162,3 @@ class RateRule:
             return policy.value - done
         # HPA rounds percentages up on the way up (and so can leave 1), and up on the way down as well.
         return math.ceil(at_start * policy.value / 100.0) - done
-
-
-def _recommended(case: Case, name: str, length_s: float) -> Sequence[int]:
-    """What was recommended of a variant within the last `length_s`."""
-    recommendations = case.inputs.memory.recommendations
-    if not recommendations and length_s > 0:
-        # As HPA does: before the first recommendation there is the fleet as it was found.
-        return [case.current[name]] if name in case.current else []
-    return [r.replicas[name] for r in recommendations if r.at_s > case.now_s - length_s and name in r.replicas]
