@@ -8,7 +8,8 @@ Prints, for each case, attainment and cost beside the whole planner's.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+import controlplane.planning.acquaintance as acquaintance
 import controlplane.planning.calibration as calibration
 import controlplane.planning.decision as decision
 import controlplane.planning.demand as demand
@@ -23,7 +25,7 @@ import controlplane.planning.rules as rules
 import controlplane.planning.situation as situation
 from controlplane.domain.decision import TargetInputs
 from controlplane.planning.allocation.ask import Ask
-from controlplane.simulation.league.cases import WARM_UP_S, Case, prepared, trace_name
+from controlplane.simulation.league.cases import QUICK_REQUESTS, WARM_UP_S, Case, prepared, trace_name
 from controlplane.simulation.league.oracle import first_replicas
 from controlplane.simulation.league.score import Score, play
 from controlplane.simulation.policies import TidegatePolicy
@@ -65,11 +67,18 @@ def _cheapest_alone(asks: list[Ask], inventory: object) -> object:
     return _allocate(only, inventory)
 
 
+def _persistent(more: float) -> tuple[Setting, ...]:
+    """No forecast at all, and a constant margin."""
+    return (acquaintance, "TRUSTED_WINDOWS", math.inf), (acquaintance, "margin", lambda *_: more)
+
+
 _demand = demand.demand
 _allocate = decision.allocate
+WHOLE = "the whole planner"
 ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
-    "the whole planner": (),
+    WHOLE: (),
     "without forecast": ((decision, "demand", _unforecast),),
+    **{f"the present load and {more:.0%} more": _persistent(more) for more in (0.1, 0.2, 0.3)},
     "without online calibration": (
         (
             situation,
@@ -80,7 +89,8 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     ),
     "without the misses' feedback": ((situation, "with_feedback", lambda _, known: known),),
     "without the error budget": ((demand, "SAVED_GAIN", 0.0), (demand, "MISSED_GAIN", 0.0)),
-    "without cold headroom": ((demand, "COLD_HEADROOM", 0.0),),
+    "the margin without the forecast": ((acquaintance, "TRUSTED_WINDOWS", math.inf),),
+    "the forecast without the margin": ((acquaintance, "TRUSTED_WINDOWS", 0.0),),
     "without the solver": ((decision, "allocate", _cheapest_alone),),
     "without acquaintance": (_without_rule("acquaintance"),),
     "without pending": (_without_rule("pending"),),
@@ -95,15 +105,20 @@ def main() -> None:
     parser.add_argument("traces", nargs="+", type=Path)
     parser.add_argument("--scenario", nargs="+", default=["league-8b", "league-8b-mixed"])
     parser.add_argument("--cold-start", type=float, default=180.0)
+    parser.add_argument(
+        "--only", nargs="+", choices=ABLATIONS, default=list(ABLATIONS), help="beside the whole planner"
+    )
     arguments = parser.parse_args()
     console = Console(width=140)
     for trace in arguments.traces:
         for scenario in arguments.scenario:
-            case = Case(trace, scenario, arguments.cold_start)
-            console.print(_table(case, f"{trace_name(trace)} · {scenario} · {arguments.cold_start:g} s"))
+            case = Case(trace, scenario, arguments.cold_start, arguments.requests)
+            console.print(
+                _table(case, arguments.only, f"{trace_name(trace)} · {scenario} · {arguments.cold_start:g} s")
+            )
 
 
-def _table(case: Case, title: str) -> Table:
+def _table(case: Case, only: Sequence[str], title: str) -> Table:
     scenario, trace = prepared(case)
     table = Table("", "attained", "worst hour", "$", "beside the whole", "ups", "downs", "flaps", title=title)
     whole: Score | None = None
@@ -111,8 +126,8 @@ def _table(case: Case, title: str) -> Table:
     def run() -> Score:
         return play(scenario, trace, TidegatePolicy(scenario), WARM_UP_S, first_replicas(scenario, trace))
 
-    for name, settings in ABLATIONS.items():
-        with changed(settings):
+    for name in dict.fromkeys([WHOLE, *only]):
+        with changed(ABLATIONS[name]):
             score = run()
         whole = whole or score
         worst = "-" if score.worst_hour is None else f"{score.worst_hour:.4f}"

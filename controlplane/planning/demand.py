@@ -8,6 +8,7 @@ from dataclasses import replace
 from controlplane.domain.decision import Demand, Forecast, Memory, TargetInputs
 from controlplane.domain.observation import Load
 from controlplane.domain.target import Policy
+from controlplane.planning.acquaintance import Outlook
 from controlplane.planning.calibration import AIM
 from controlplane.planning.work import stretch, work_cost, work_per_request_s
 
@@ -28,11 +29,6 @@ so the same error costs more requests. In full at 435 s, 16 % of the Azure hour 
 QUANTILE_LIMITS = (0.5, 0.99)
 LENGTH_LIMITS = (0.9, 1.3)
 """By which the coming mean lengths may differ from the present ones: beyond, forecasts of two quantities disagree."""
-COLD_HEADROOM = 0.25
-"""What the load of a few minutes' acquaintance may grow by within a cold start: the Azure hour's grows by a third in
-its first five minutes, when no forecast can know its ways yet."""
-COLD_S = 1800.0
-"""After half an hour the forecast's own spread is to be trusted."""
 WAKING = "waking"
 """Source of a demand that only a gateway's queue tells of."""
 MIDDLE = 0.5
@@ -46,13 +42,14 @@ def demand(inputs: TargetInputs) -> Demand | None:
     now = observed_demand(inputs) or waking_demand(inputs)
     if now is None or inputs.forecast is None:
         return now
-    rates = inputs.forecast.requests_per_s
-    level = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s, inputs.forecast.horizon_s)
+    rates, horizon_s = inputs.forecast.requests_per_s, inputs.forecast.horizon_s
+    level = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s, horizon_s)
     coming = now.requests_per_s - now.backlog_rps
-    planned = max(coming * (1.0 + headroom(inputs)), rates.peak_at(level))
+    outlook = Outlook.of(inputs, coming, horizon_s, level)
+    planned = outlook.peak(rates, coming)
     low = min(rates.peak_at(LOW_QUANTILE), planned)
     return replace(
-        _with_coming_work(now, inputs, inputs.forecast, level, planned),
+        _with_coming_work(now, inputs, inputs.forecast, outlook, planned),
         requests_per_s=planned + now.backlog_rps,
         low_requests_per_s=low + now.backlog_rps,
         source=f"forecast:{rates.forecaster}",
@@ -72,30 +69,35 @@ def planned_quantile(policy: Policy, memory: Memory, rate: float, horizon_s: flo
     return min(max(quantile, min(least, policy.forecast_quantile)), max(most, policy.forecast_quantile))
 
 
-def _with_coming_lengths(now: Demand, forecast: Forecast, level: float) -> Demand:
+def _with_coming_lengths(now: Demand, forecast: Forecast, outlook: Outlook) -> Demand:
     """The demand with prompts and answers as long as the forecasts of tokens say beside that of requests: work is
     tokens, and a mix that turns over moves it as a rate does."""
+    return _of_lengths(now, *_coming_lengths(now, forecast, outlook, outlook.level))
+
+
+def _coming_lengths(now: Demand, forecast: Forecast, outlook: Outlook, level: float) -> tuple[float, float]:
+    """The factors on prompts and on answers that the forecasts' quantiles `level` say."""
     rate = forecast.requests_per_s.peak_at(level)
     if rate <= 0:
-        return now
+        return 1.0, 1.0
     longer = _growth(forecast.input_tokens_per_s.peak_at(level) / rate, now.input_tokens)
     wordier = _growth(forecast.output_tokens_per_s.peak_at(level) / rate, now.output_tokens)
-    return _of_lengths(now, longer, wordier)
+    return outlook.growth(longer), outlook.growth(wordier)
 
 
-def _with_coming_work(now: Demand, inputs: TargetInputs, forecast: Forecast, level: float, planned: float) -> Demand:
-    """The demand with lengths at which `planned` requests/s are the quantile `level` of the work that comes, and no
-    less than comes now. What prompts and answers are to one another is what the medians say."""
+def _with_coming_work(
+    now: Demand, inputs: TargetInputs, forecast: Forecast, outlook: Outlook, planned: float
+) -> Demand:
+    """The demand with lengths at which `planned` requests/s are the peak of the work that may come. What prompts and
+    answers are to one another is what the medians say."""
     cost, work = work_cost(inputs.target), forecast.work_s_per_s
     if cost is None or work is None or planned <= 0 or forecast.requests_per_s.peak_at(MIDDLE) <= 0:
-        return _with_coming_lengths(now, forecast, level)
-    rate, cached = forecast.requests_per_s.peak_at(MIDDLE), forecast.work_cached_share
-    longer = _growth(forecast.input_tokens_per_s.peak_at(MIDDLE) / rate, now.input_tokens)
-    wordier = _growth(forecast.output_tokens_per_s.peak_at(MIDDLE) / rate, now.output_tokens)
+        return _with_coming_lengths(now, forecast, outlook)
+    cached, (longer, wordier) = forecast.work_cached_share, _coming_lengths(now, forecast, outlook, MIDDLE)
     present = sum(work_per_request_s(cost, now.input_tokens, now.output_tokens, cached))
-    coming = (now.requests_per_s - now.backlog_rps) * present * (1.0 + headroom(inputs))
+    coming = (now.requests_per_s - now.backlog_rps) * present
     plain, square = work_per_request_s(cost, now.input_tokens * longer, now.output_tokens * wordier, cached)
-    more = stretch(plain, square, max(coming, work.peak_at(level)) / planned)
+    more = stretch(plain, square, outlook.peak(work, coming) / planned)
     return _of_lengths(now, _growth(more * longer, 1.0), _growth(more * wordier, 1.0))
 
 
@@ -115,13 +117,6 @@ def _of_lengths(now: Demand, longer: float, wordier: float) -> Demand:
         input_lengths=tuple(length * longer for length in now.input_lengths),
         output_lengths=tuple(length * wordier for length in now.output_lengths),
     )
-
-
-def headroom(inputs: TargetInputs) -> float:
-    """Share of the present load that is kept free while little of its ways is known."""
-    first_s = inputs.memory.first_seen_at_s
-    watched_s = 0.0 if first_s is None else inputs.observation.at_s - first_s
-    return COLD_HEADROOM * max(0.0, 1.0 - watched_s / COLD_S)
 
 
 def observed_demand(inputs: TargetInputs) -> Demand | None:

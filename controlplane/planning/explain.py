@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 from controlplane.domain.decision import RulingEffect, Tick
 from controlplane.domain.target import Mode
+from controlplane.planning.acquaintance import Outlook
 from controlplane.planning.demand import planned_quantile
+
+KNOWN_WELL = 0.9
+"""The forecast's share in the plan from which on the rest is not worth a word."""
 
 
 def sentences(tick: Tick) -> tuple[str, ...]:
@@ -43,7 +47,17 @@ def _expected(tick: Tick) -> str:
     why = "" if abs(quantile - inputs.target.policy.forecast_quantile) < 0.005 else ", as the error budget allows"
     return (
         f"Expected: a peak of {rates.peak_at(quantile):.2f} requests/s at the {quantile:.0%} quantile{why} "
-        f"({rates.peak_at(0.5):.2f} at the median) in the next {forecast.horizon_s:.0f} s, by {rates.forecaster}."
+        f"({rates.peak_at(0.5):.2f} at the median) in the next {forecast.horizon_s:.0f} s, by {rates.forecaster}"
+        f"{_believed(Outlook.of(inputs, coming, forecast.horizon_s, quantile))}."
+    )
+
+
+def _believed(outlook: Outlook) -> str:
+    if outlook.share >= KNOWN_WELL:
+        return ""
+    return (
+        f"; it has seen little yet and counts for {outlook.share:.0%}, the rest is what comes now "
+        f"and {outlook.margin:.0%} more"
     )
 
 

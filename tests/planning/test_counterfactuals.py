@@ -26,7 +26,7 @@ KEY = TARGET.key
 
 def group(rps: float, counts: dict[str, int], held: dict[str, int] | None = None, **gpus: int) -> GroupInputs:
     recent = () if held is None else (Recommendation(NOW_S - 10, held),)
-    memory = Memory(recommendations=recent, first_seen_at_s=NOW_S - 3600)
+    memory = Memory(recommendations=recent, first_seen_at_s=NOW_S - 3_000_000.0)
     forecast = make_forecast(TARGET, rps * 1.2, spread=rps)
     return make_group(make_inputs(TARGET, make_observation(TARGET, rps, counts), forecast, memory), gpus=gpus)
 

@@ -92,7 +92,7 @@ def turned(work_share: float) -> TargetInputs:
         output_tokens_per_s=flat((9_000.0,) * 6),
         work_s_per_s=flat((now * work_share,) * 6),
     )
-    return make_inputs(target, observation, forecast, Memory(first_seen_at_s=NOW_S - 86_400.0))
+    return make_inputs(target, observation, forecast)
 
 
 def brought(wanted: Demand | None) -> float:

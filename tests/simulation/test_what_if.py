@@ -44,8 +44,8 @@ def test_a_tighter_slo_costs_more() -> None:
 
 
 def test_a_dear_variant_is_left() -> None:
-    found = ask(Changed(prices={"h100": 40.0}))
-    assert sum(found.changed.timeline.replicas["h100"]) < sum(found.unchanged.timeline.replicas["h100"])
+    usual, dear = ask(Changed(load_factor=2.0)), ask(Changed(load_factor=2.0, prices={"h100": 40.0}))
+    assert sum(dear.changed.timeline.replicas["h100"]) < sum(usual.changed.timeline.replicas["h100"])
 
 
 def test_nothing_becomes_ready_in_a_stock_out() -> None:

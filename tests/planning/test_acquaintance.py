@@ -1,0 +1,95 @@
+"""What is kept free while a load's ways are not known, and how that ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from controlplane.domain.decision import Memory, Tick
+from controlplane.domain.target import Role
+from controlplane.planning.acquaintance import MARGIN, MARGIN_POWER, TRUSTED_WINDOWS, Outlook, margin, trust
+from controlplane.planning.demand import demand
+from controlplane.planning.explain import sentences
+from tests.builders import (
+    NOW_S,
+    make_forecast,
+    make_group,
+    make_inputs,
+    make_observation,
+    make_target,
+    make_tick,
+    make_variant,
+)
+
+HORIZON_S = 180.0
+
+
+def known_for(seconds: float) -> Memory:
+    return Memory(first_seen_at_s=NOW_S - seconds)
+
+
+@pytest.mark.parametrize(("windows", "share"), [(0.0, 0.0), (10.0, 0.25), (30.0, 0.5), (270.0, 0.9)])
+def test_a_forecast_counts_by_the_windows_it_has_seen(windows: float, share: float) -> None:
+    inputs = make_inputs(memory=known_for(windows * HORIZON_S))
+    assert TRUSTED_WINDOWS == 30.0
+    assert trust(inputs, HORIZON_S) == pytest.approx(share)
+
+
+def test_a_longer_horizon_is_trusted_later() -> None:
+    inputs = make_inputs(memory=known_for(3600.0))
+    assert trust(inputs, 75.0) == pytest.approx(48.0 / 78.0)
+    assert trust(inputs, 435.0) == pytest.approx(8.276 / 38.276, rel=1e-3)
+
+
+def test_a_forecast_without_a_memory_is_trusted_and_so_is_that_of_roles_apart() -> None:
+    assert trust(make_inputs(), HORIZON_S) == 1.0
+    split = make_target(variants=(make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE)))
+    assert trust(make_inputs(split, memory=known_for(60.0)), HORIZON_S) == 1.0
+
+
+def test_the_margin_grows_with_the_horizon_and_with_the_noise_of_few_requests() -> None:
+    assert margin(1e9, 75.0, 0.9) == pytest.approx(MARGIN, rel=1e-4)
+    assert margin(1e9, 435.0, 0.9) == pytest.approx(MARGIN * (435.0 / 75.0) ** MARGIN_POWER, rel=1e-4)
+    # Two requests/s are 120 a minute, whose standard deviation is the root of that.
+    assert margin(2.0, 75.0, 0.9) == pytest.approx(math.hypot(MARGIN, 2.0 / math.sqrt(120.0)))
+
+
+def test_the_policys_quantile_sets_the_margin() -> None:
+    assert margin(1e9, 75.0, 0.5) == 0.0
+    assert margin(1e9, 75.0, 0.2) == 0.0
+    assert margin(1e9, 75.0, 0.99) == pytest.approx(MARGIN * 2.3263 / 1.2816, rel=1e-3)
+
+
+def test_an_outlook_lies_between_what_comes_now_and_what_is_foreseen() -> None:
+    rates = make_forecast(make_target(), 20.0, spread=10.0).requests_per_s
+    foreseen = rates.peak_at(0.9)
+    assert Outlook(0.0, 0.2, 0.9).peak(rates, 10.0) == pytest.approx(12.0)
+    assert Outlook(1.0, 0.2, 0.9).peak(rates, 10.0) == pytest.approx(foreseen)
+    assert Outlook(0.5, 0.2, 0.9).peak(rates, 10.0) == pytest.approx((12.0 + foreseen) / 2.0)
+    assert Outlook(1.0, 0.2, 0.9).peak(rates, 1e4) == 1e4, "never less than what is there"
+    assert Outlook(0.25, 0.2, 0.9).growth(1.2) == pytest.approx(1.05)
+
+
+def test_a_new_target_is_not_planned_by_a_wild_forecast() -> None:
+    target = make_target()
+    observation, wild = make_observation(target, 10.0), make_forecast(target, 100.0)
+    young = demand(make_inputs(target, observation, wild, known_for(300.0)))
+    old = demand(make_inputs(target, observation, wild, known_for(3e6)))
+    assert young is not None
+    assert old is not None
+    assert 10.0 < young.requests_per_s < 20.0
+    assert old.requests_per_s > 90.0
+
+
+def told(seconds: float) -> str:
+    target = make_target()
+    inputs = make_inputs(target, make_observation(target, 10.0), make_forecast(target, 12.0), known_for(seconds))
+    tick: Tick = make_tick(inputs=make_group(inputs))
+    return next(line for line in sentences(replace(tick)) if line.startswith("Expected"))
+
+
+def test_the_trail_says_how_far_the_forecast_is_believed() -> None:
+    assert "it has seen little yet and counts for" in told(600.0)
+    assert "seen little" not in told(3e6)
