@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("traces", nargs="+", type=Path)
     parser.add_argument("--scenario", nargs="+", default=["league-8b", "league-8b-mixed"])
     parser.add_argument("--cold-start", type=float, default=180.0)
+    parser.add_argument("--requests", type=int, default=QUICK_REQUESTS, help="of the window, in the mean")
     parser.add_argument(
         "--only", nargs="+", choices=ABLATIONS, default=list(ABLATIONS), help="beside the whole planner"
     )

@@ -62,8 +62,8 @@ def run_league(options: LeagueOptions) -> None:
     _check(options)
     tasks = tasks_of(_cases(options), options.policies, options.tuned)
     book = _Book(options.json_path, {task.key: place for place, task in enumerate(tasks)})
-    book.read(options.requests, options.again)
-    left = [task for task in tasks if task.key not in book.rows]
+    book.read(options.requests)
+    left = [task for task in tasks if task.key not in book.rows or task.policy in options.again]
     if len(left) < len(tasks):
         print(f"{len(tasks) - len(left)} of {len(tasks)} rows are in {options.json_path} already", file=sys.stderr)
     failures = _play(left, options.jobs or os.cpu_count() or 1, book)
@@ -110,8 +110,8 @@ class _Book:
         self.rows: dict[tuple[str, str, float, str], Row] = {}
         self._path, self._order = path, order
 
-    def read(self, requests: int | None, again: Sequence[str]) -> None:
-        """What the file has, less the policies to be played again.
+    def read(self, requests: int | None) -> None:
+        """What the file has; a row that is played again is replaced when that is done, and not before.
 
         Raises:
             RowsError: if it has no rows, or rows of other windows.
@@ -125,8 +125,7 @@ class _Book:
                     f"{source}: window_requests is {row.window_requests}, and {requests} is asked for (None: whole "
                     "traces); allowed: the same windows in one file"
                 )
-            if row.policy not in again:
-                self.rows[row.key] = row
+            self.rows[row.key] = row
 
     def add(self, row: Row) -> None:
         """Keep it; the file is replaced at once, so that a kill leaves the one or the other."""

@@ -70,8 +70,20 @@ def test_a_second_call_plays_only_what_is_not_there(trace: Path, tmp_path: Path)
     assert "3 of 3 rows are in" in third.stderr
     again = league("--trace", trace, "--policy", "static:14", "--again", "static:14", "--json", out)
     assert again.exit_code == 0
-    assert rows(out)[-1]["policy"] == "static:14"
+    assert "2 of 2" not in again.stderr
     assert {r["policy"] for r in rows(out)} == {"oracle", "static:14", "static:15"}
+
+
+def test_a_policy_played_again_on_one_case_keeps_its_rows_on_the_others(trace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rows.json"
+    both = ("--trace", trace, "--policy", "static:14", "--json", out)
+    assert league(*both, "--cold-start", "60,180").exit_code == 0
+    before = {(r["policy"], r["cold_start_s"]): r for r in rows(out)}
+    assert league(*both, "--cold-start", "60", "--again", "static:14").exit_code == 0
+    after = {(r["policy"], r["cold_start_s"]): r for r in rows(out)}
+    assert after.keys() == before.keys()
+    assert after["static:14", 180.0] == before["static:14", 180.0]
+    assert after["static:14", 60.0]["wall_s"] != before["static:14", 60.0]["wall_s"]
 
 
 def test_a_broken_file_is_reported_and_left_as_it_is(trace: Path, tmp_path: Path) -> None:
