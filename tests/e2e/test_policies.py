@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.e2e.browser import chromium, launch_browser
+from tests.e2e.browser import cookies, need_axe, opened, serious_faults, window
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
-AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RESOURCES = "/apis/tidegate.io/v1alpha1/namespaces/default/inferenceautoscalers"
 SPEC = """model: llama-3.1-8b
 slo:
@@ -34,32 +32,10 @@ variants:
 """
 
 
-@pytest.fixture(scope="module")
-def system() -> Iterator[System]:
-    made = System("--speed", "30")
-    try:
-        made.start()
-        yield made
-    finally:
-        made.end()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if chromium() is None:
-        pytest.skip("no chromium: `apt-get install chromium`, or see the Makefile's `browser`")
-    with launch_browser() as made:
-        yield made
-
-
 def logged_in(system: System, browser: Browser, name: str) -> Any:
     """The cookies of an administrator of that name."""
     link = system.command("login-link", "--url", system.url, "--name", name).stdout.strip()
-    page = browser.new_page()
-    page.goto(link)
-    page.get_by_role("button", name="Log in as administrator").click()
-    page.wait_for_url(f"{system.url}/**")
-    return page.context.storage_state()
+    return cookies(browser, link, system.url)
 
 
 @pytest.fixture(scope="module")
@@ -72,23 +48,12 @@ def sessions(system: System, browser: Browser) -> dict[str, Any]:
 
 @pytest.fixture
 def alice(browser: Browser, sessions: dict[str, Any]) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=sessions["alice"], viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
+    yield from window(browser, sessions["alice"])
 
 
 @pytest.fixture
 def bob(browser: Browser, sessions: dict[str, Any]) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=sessions["bob"], viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    page.goto(url)
-    page.wait_for_selector("h1", timeout=30_000)
-    return page
+    yield from window(browser, sessions["bob"])
 
 
 def confirm(page: Page, reason: str, button: str) -> None:
@@ -238,8 +203,7 @@ def places(system: System) -> list[str]:
 def test_no_page_of_policies_has_a_serious_fault_of_accessibility(
     system: System, browser: Browser, sessions: dict[str, Any], scheme: Any
 ) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: `npm install` in web/")
+    need_axe()
     context = browser.new_context(
         storage_state=sessions["alice"],
         viewport={"width": 1280, "height": 900},
@@ -249,14 +213,7 @@ def test_no_page_of_policies_has_a_serious_fault_of_accessibility(
     for path in places(system):
         page = opened(context, system.url + path)
         page.wait_for_timeout(1500)
-        page.add_script_tag(path=str(AXE))
-        found = page.evaluate("axe.run().then(r => r.violations)")
-        serious = [
-            (one["id"], [node["html"][:160] for node in one["nodes"][:3]])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], f"{path} in {scheme}"
+        assert serious_faults(page) == [], f"{path} in {scheme}"
         page.close()
     context.close()
 

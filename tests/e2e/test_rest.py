@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from benchmarks.web_fleet import MOST_JS_KB, gzipped_kb, served
-from tests.e2e.browser import chromium, launch_browser
+from tests.e2e.browser import need_axe, opened, serious_faults
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
-AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ROUTES = (
     "/",
     "/targets/default/chat?range=1h",
@@ -39,51 +36,9 @@ ROUTES = (
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[System]:
-    made = System("--speed", "30")
-    try:
-        made.start()
-        yield made
-    finally:
-        made.end()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if chromium() is None:
-        pytest.skip("no chromium: `apt-get install chromium`, or see the Makefile's `browser`")
-    with launch_browser() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def session(system: System, browser: Browser) -> Any:
-    """The administrator's cookies: one login for all tests, as a new user's first steps."""
-    page = browser.new_page()
-    page.goto(system.login_link)
-    page.get_by_role("button", name="Log in as administrator").click()
-    page.wait_for_url(f"{system.url}/**")
-    return page.context.storage_state()
-
-
-@pytest.fixture
-def admin(browser: Browser, session: Any) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=session, viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
-
-
-@pytest.fixture(scope="module")
 def tick(system: System) -> str:
     system.until(lambda: system.ticks(), "there is a decision")
     return str(system.ticks()[0]["id"])
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    page.goto(url)
-    page.wait_for_selector("h1", timeout=30_000)
-    return page
 
 
 def admin_token(system: System, role: str) -> str:
@@ -256,8 +211,7 @@ OPENED = (
 def test_catalog_freezes_and_notifications_are_accessible(
     system: System, browser: Browser, session: Any, scheme: Any, tick: str
 ) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: `npm install` in web/")
+    need_axe()
     context = browser.new_context(
         storage_state=session, viewport={"width": 1280, "height": 900}, color_scheme=scheme, bypass_csp=True
     )
@@ -267,14 +221,7 @@ def test_catalog_freezes_and_notifications_are_accessible(
         if dialog:
             press(page, dialog)
             page.wait_for_timeout(500)
-        page.add_script_tag(path=str(AXE))
-        found = page.evaluate("axe.run().then(r => r.violations)")
-        serious = [
-            (one["id"], [node["html"][:160] for node in one["nodes"][:3]])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], f"{path} {dialog} in {scheme}"
+        assert serious_faults(page) == [], f"{path} {dialog} in {scheme}"
         page.close()
     context.close()
 

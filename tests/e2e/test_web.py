@@ -5,62 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.e2e.browser import chromium, launch_browser
+from tests.e2e.browser import need_axe, opened, serious_faults
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
-AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = ("/", "/targets/default/chat?range=1h", "/overrides?show=all", "/audit", "/settings", "/health")
-
-
-@pytest.fixture(scope="module")
-def system() -> Iterator[System]:
-    made = System("--speed", "30")
-    try:
-        made.start()
-        yield made
-    finally:
-        made.end()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if chromium() is None:
-        pytest.skip("no chromium: `apt-get install chromium`, or see the Makefile's `browser`")
-    with launch_browser() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def session(system: System, browser: Browser) -> Any:
-    """The administrator's cookies: one login for all tests."""
-    page = browser.new_page()
-    page.goto(system.login_link)
-    page.get_by_role("button", name="Log in as administrator").click()
-    page.wait_for_url(f"{system.url}/**")
-    system.until(lambda: system.ticks(), "there is a decision")
-    return page.context.storage_state()
-
-
-@pytest.fixture
-def admin(browser: Browser, session: Any) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=session, viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    page.goto(url)
-    page.wait_for_selector("h1", timeout=30_000)
-    return page
 
 
 def test_a_pin_says_what_it_costs_is_listed_and_is_ended(system: System, admin: BrowserContext) -> None:
@@ -132,8 +86,7 @@ def test_a_filter_is_in_the_address(system: System, admin: BrowserContext) -> No
 def test_no_page_has_a_serious_fault_of_accessibility(
     system: System, browser: Browser, session: Any, scheme: Any
 ) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: `npm install` in web/")
+    need_axe()
     context = browser.new_context(
         storage_state=session, viewport={"width": 1280, "height": 900}, color_scheme=scheme, bypass_csp=True
     )
@@ -141,14 +94,7 @@ def test_no_page_has_a_serious_fault_of_accessibility(
     for path in (*PAGES, f"/ticks/{tick}"):
         page = opened(context, system.url + path)
         page.wait_for_timeout(1000)
-        page.add_script_tag(path=str(AXE))
-        found = page.evaluate("axe.run().then(r => r.violations)")
-        serious = [
-            (one["id"], [node["html"][:120] for node in one["nodes"][:3]])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], f"{path} in {scheme}"
+        assert serious_faults(page) == [], f"{path} in {scheme}"
         page.close()
     context.close()
 

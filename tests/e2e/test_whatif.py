@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.e2e.browser import chromium, launch_browser
+from tests.e2e.browser import need_axe, opened, serious_faults
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
-AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PLAYED_MS = 180_000
 """A few minutes of a busy target, played twice, beside everything else that this machine does."""
 
@@ -29,38 +28,6 @@ def system() -> Iterator[System]:
         yield made
     finally:
         made.end()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if chromium() is None:
-        pytest.skip("no chromium: `apt-get install chromium`, or see the Makefile's `browser`")
-    with launch_browser() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def session(system: System, browser: Browser) -> Any:
-    """The administrator's cookies: one login for all tests."""
-    page = browser.new_page()
-    page.goto(system.login_link)
-    page.get_by_role("button", name="Log in as administrator").click()
-    page.wait_for_url(f"{system.url}/**")
-    return page.context.storage_state()
-
-
-@pytest.fixture
-def admin(browser: Browser, session: Any) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=session, viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    page.goto(url)
-    page.wait_for_selector("h1", timeout=30_000)
-    return page
 
 
 def test_a_decision_says_what_would_change_it_and_what_came_of_it(system: System, admin: BrowserContext) -> None:
@@ -157,8 +124,7 @@ def test_a_viewer_reads_all_of_it_and_starts_nothing(system: System, browser: Br
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_have_no_serious_fault_and_fit(system: System, browser: Browser, session: Any, scheme: Any) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: `npm install` in web/")
+    need_axe()
     jobs = system.get("/api/v1/jobs?kind=Replay")["items"]
     job = next(one["id"] for one in jobs if one["status"] == "Succeeded")
     paths = ("/what-if?target=default/chat", f"/what-if/{job}", "/reports", f"/ticks/{system.ticks()[0]['id']}")
@@ -173,13 +139,3 @@ def test_the_pages_have_no_serious_fault_and_fit(system: System, browser: Browse
             assert serious_faults(page) == [], f"{path} in {scheme} at {width}"
             page.close()
         context.close()
-
-
-def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
-    page.add_script_tag(path=str(AXE))
-    found = page.evaluate("axe.run().then(r => r.violations)")
-    return [
-        (one["id"], [node["html"][:160] for node in one["nodes"][:3]])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]

@@ -7,33 +7,13 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import chromium, launch_browser
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def system() -> Iterator[System]:
-    made = System("--speed", "30")
-    try:
-        made.start()
-        yield made
-    finally:
-        made.end()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if chromium() is None:
-        pytest.skip("no chromium: `apt-get install chromium`, or see the Makefile's `browser`")
-    with launch_browser() as made:
-        yield made
 
 
 def log_in(page: Page, system: System) -> None:
