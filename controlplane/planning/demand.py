@@ -1,5 +1,5 @@
-"""What has to be carried: the forecast's quantile of the peak, never less than what comes now, and the backlog's
-share."""
+"""What has to be carried: the forecast's quantile of the peak as far as it is believed, the present load and a margin
+for the rest (`acquaintance`), and the backlog's share."""
 
 from __future__ import annotations
 
