@@ -77,7 +77,7 @@ _allocate = decision.allocate
 WHOLE = "the whole planner"
 ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     WHOLE: (),
-    "without forecast": ((decision, "demand", _unforecast),),
+    "without forecast and margin": ((decision, "demand", _unforecast),),
     **{f"the present load and {more:.0%} more": _persistent(more) for more in (0.1, 0.2, 0.3)},
     "without online calibration": (
         (

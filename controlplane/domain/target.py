@@ -361,6 +361,11 @@ class Target:
         """`namespace/name`."""
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def split(self) -> bool:
+        """Whether any of its variants does only half of a request."""
+        return any(variant.role is not Role.BOTH for variant in self.variants)
+
     def variant(self, name: str) -> Variant:
         """The variant of that name.
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from controlplane.domain.decision import TargetInputs
-from controlplane.domain.target import Role
 from forecasters.types import QuantileForecast
 
 TRUSTED_WINDOWS = 30.0
@@ -63,7 +62,7 @@ def trust(inputs: TargetInputs, horizon_s: float) -> float:
     Roles apart are planned by the forecast alone: their hard edge is kept by the share of it that is left free
     (`capacity.EDGE`), which was chosen for that.
     """
-    if any(variant.role is not Role.BOTH for variant in inputs.target.variants):
+    if inputs.target.split:
         return 1.0
     first_s = inputs.memory.first_seen_at_s
     if first_s is None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 
 from controlplane.domain import catalog
-from controlplane.domain.target import Role, Target
+from controlplane.domain.target import Target
 from controlplane.planning.load_history import QUANTITIES
 from controlplane.planning.roofline import StepCost, prior
 from forecasters.types import Series
@@ -26,7 +26,7 @@ read, and each quantity is provided for by itself. By its work alone the agents'
 def work_cost(target: Target) -> StepCost | None:
     """The prior step cost of the first variant that does whole requests: fixed, so that a history stays the same series
     while the true cost is learned. None for a target in two roles: each side has its own work there."""
-    if any(v.role is not Role.BOTH for v in target.variants):
+    if target.split:
         return None
     first = target.variants[0]
     return prior(catalog.model(target.model), catalog.accelerator(first.accelerator), first.gpus_per_replica)

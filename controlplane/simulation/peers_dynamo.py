@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from controlplane.domain import catalog
 from controlplane.domain.observation import Histogram, Replica, ReplicaPhase, Sample
-from controlplane.domain.target import Role, Target
+from controlplane.domain.target import Target
 from controlplane.observing.histograms import difference
 from controlplane.planning.roofline import BLOCK_SIZE_TOKENS, MAX_BATCHED_TOKENS, MAX_NUM_SEQS, kv_capacity_tokens
 from controlplane.simulation.backtest import FleetView
@@ -55,7 +55,7 @@ class DynamoCodePolicy:
 
     def __init__(self, scenario: Scenario, adapter: Adapter | None = None, mode: str = "throughput") -> None:
         self._target = scenario.targets[0]
-        if any(v.role is not Role.BOTH for v in self._target.variants):
+        if self._target.split:
             raise ScenarioError(f"{self.name} plays targets whose roles are all Both; {self._target.key} splits them")
         self._variant = self._target.variants[0]
         self._adapter = adapter or _adapter(self._target, self._variant.gpus_per_replica, mode)

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 from controlplane.domain.decision import Plan
 from controlplane.domain.observation import Inventory
-from controlplane.domain.target import Role
 from controlplane.planning.allocation.alone import best_alone
 from controlplane.planning.allocation.ask import Ask, carried, fleet_usd, routing_weights
 from controlplane.planning.allocation.claim import Claim, Fleet, claim_of
@@ -63,7 +62,7 @@ def down_margin(ask: Ask) -> float:
     if ask.demand is None or ask.demand.requests_per_s <= 0:
         return DOWN_MARGIN
     horizon_s = ask.inputs.forecast.horizon_s if ask.inputs.forecast else SPLIT_HORIZON_S
-    if any(variant.role is not Role.BOTH for variant in ask.inputs.target.variants):
+    if ask.inputs.target.split:
         return min(SPLIT_DOWN_MARGIN * max(1.0, horizon_s / SPLIT_HORIZON_S), SPLIT_DOWN_MARGIN_MAX)
     ripple = RIPPLE_DEVIATIONS / math.sqrt(ask.demand.requests_per_s * MINUTE_S)
     return min(DOWN_MARGIN, ripple + WHOLE_DRIFT * max(0.0, horizon_s / SPLIT_HORIZON_S - 1.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,6 +51,14 @@ class Case:
         known = self.plan.capacities if self.plan is not None else ()
         return next((c.requests_per_s for c in known if c.variant == name), 0.0)
 
+    def carried(self, names: Iterable[str], replicas: Replicas) -> float:
+        """Requests/s that so many replicas of the variants named carry together, as planned."""
+        return sum(self.rate(name) * replicas.get(name, 0) for name in names)
+
+    def recommended_within(self, length_s: float) -> list[Replicas]:
+        """The fleets that were recommended within so many seconds."""
+        return [r.replicas for r in self.inputs.memory.recommendations if r.at_s > self.now_s - length_s]
+
 
 class Rule(Protocol):
     """One idea. `name` is what the trail calls it; `blind` says whether it is asked although the load is not known."""
@@ -96,15 +104,5 @@ def goes_down(case: Case, proposed: Replicas) -> list[str]:
 
 def sides(target: Target) -> list[list[str]]:
     """Names of variants that stand in for one another: Both does the work of either side."""
-    split = any(v.role is not Role.BOTH for v in target.variants)
-    roles = [{Role.PREFILL, Role.BOTH}, {Role.DECODE, Role.BOTH}] if split else [{Role.BOTH}]
+    roles = [{Role.PREFILL, Role.BOTH}, {Role.DECODE, Role.BOTH}] if target.split else [{Role.BOTH}]
     return [[v.name for v in target.variants if v.role in one] for one in roles]
-
-
-def recommended(case: Case, name: str, length_s: float) -> Sequence[int]:
-    """What was recommended of a variant within the last `length_s`."""
-    recommendations = case.inputs.memory.recommendations
-    if not recommendations and length_s > 0:
-        # As HPA does: before the first recommendation there is the fleet as it was found.
-        return [case.current[name]] if name in case.current else []
-    return [r.replicas[name] for r in recommendations if r.at_s > case.now_s - length_s and name in r.replicas]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from controlplane.domain.decision import Ruling, RulingEffect
 from controlplane.planning.rules.case import Case, Replicas, ruling, sides
-
-ROUNDING = 1e-9
-"""Share of what is carried that floating point may lose."""
+from controlplane.planning.rules.pace import ROUNDING
 
 
 class ExchangeRule:
@@ -33,23 +29,18 @@ class ExchangeRule:
     @staticmethod
     def _spare(case: Case, names: list[str], after: dict[str, int]) -> None:
         planned = case.plan.replicas if case.plan is not None else {}
-        rates = {name: case.rate(name) for name in names}
         wavers = any(after[name] > planned.get(name, after[name]) and _was_more(case, name) for name in names)
-        if not wavers or len(names) < 2 or not all(rate > 0 for rate in rates.values()):
+        if not wavers or len(names) < 2 or not all(case.rate(name) > 0 for name in names):
             return
-        needed = sum(rates[name] * planned[name] for name in names) * (1.0 - ROUNDING)
-        for name in sorted(names, key=lambda n: (-case.target.variant(n).usd_per_replica_hour / rates[n], n)):
-            while after[name] > case.current.get(name, after[name]) and _carried(rates, after) - rates[name] >= needed:
+        needed = case.carried(names, planned) * (1.0 - ROUNDING)
+        for name in sorted(names, key=lambda n: (-case.target.variant(n).usd_per_replica_hour / case.rate(n), n)):
+            current = case.current.get(name, after[name])
+            while after[name] > current and case.carried(names, {**after, name: after[name] - 1}) >= needed:
                 after[name] -= 1
 
 
 def _was_more(case: Case, name: str) -> bool:
     """Whether more than is planned now was recommended within the window."""
     planned = case.plan.replicas if case.plan is not None else {}
-    since_s = case.now_s - case.target.policy.scale_down.stabilization_window_s
-    within = (r.replicas.get(name, 0) for r in case.inputs.memory.recommendations if r.at_s > since_s)
-    return max(within, default=0) > planned.get(name, 0)
-
-
-def _carried(rates: Mapping[str, float], fleet: Replicas) -> float:
-    return sum(rate * fleet[name] for name, rate in rates.items())
+    within = case.recommended_within(case.target.policy.scale_down.stabilization_window_s)
+    return max((replicas.get(name, 0) for replicas in within), default=0) > planned.get(name, 0)

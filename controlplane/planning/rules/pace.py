@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from controlplane.domain.decision import Ruling, RulingEffect
 from controlplane.domain.target import ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy
-from controlplane.planning.rules.case import Case, Replicas, hold_downs, recommended, released, ruling, sides
+from controlplane.planning.rules.case import Case, Replicas, hold_downs, released, ruling, sides
 
 MOST_REVERSALS = 6
 """Of one variant within `FLAP_WINDOW_S`: three swings up and down an hour are those of batches every twenty minutes,
@@ -65,7 +65,7 @@ class FlapRule:
         for name, replicas in proposed.items():
             turns, standing = self._reversals(case, name), held.get(name, replicas)
             if turns > MOST_REVERSALS and replicas < standing:
-                after[name] = min(standing, max([replicas, *recommended(case, name, window_s)]))
+                after[name] = min(standing, max([replicas, *_recommended(case, name, window_s)]))
                 if after[name] != replicas:
                     words.append(f"{name} turned {turns} times within the hour, more than {MOST_REVERSALS}")
         if words:
@@ -92,8 +92,8 @@ class StabilizationRule:
         after = {}
         for name, replicas in proposed.items():
             current, standing = case.current.get(name, replicas), held.get(name, replicas)
-            highest = max([replicas, *recommended(case, name, policy.scale_down.stabilization_window_s)])
-            lowest = min([replicas, *recommended(case, name, policy.scale_up.stabilization_window_s)])
+            highest = max([replicas, *_recommended(case, name, policy.scale_down.stabilization_window_s)])
+            lowest = min([replicas, *_recommended(case, name, policy.scale_up.stabilization_window_s)])
             if replicas > current:
                 after[name] = max(current, lowest)
             else:
@@ -116,11 +116,8 @@ def _was_enough(case: Case, names: Sequence[str], proposed: Replicas, left: Repl
     if len(names) < 2 or not all(case.rate(name) > 0 for name in names):
         return False
 
-    def carried(replicas: Replicas) -> float:
-        return sum(case.rate(name) * replicas.get(name, 0) for name in names)
-
-    within = [r.replicas for r in case.inputs.memory.recommendations if r.at_s > case.now_s - window_s]
-    return carried(left) >= max(map(carried, [proposed, *within])) * (1.0 - ROUNDING)
+    most = max(case.carried(names, r) for r in (proposed, *case.recommended_within(window_s)))
+    return case.carried(names, left) >= most * (1.0 - ROUNDING)
 
 
 class RateRule:
@@ -162,3 +159,11 @@ class RateRule:
             return policy.value - done
         # HPA rounds percentages up on the way up (and so can leave 1), and up on the way down as well.
         return math.ceil(at_start * policy.value / 100.0) - done
+
+
+def _recommended(case: Case, name: str, length_s: float) -> Sequence[int]:
+    """What was recommended of a variant within the last `length_s`."""
+    if not case.inputs.memory.recommendations and length_s > 0:
+        # As HPA does: before the first recommendation there is the fleet as it was found.
+        return [case.current[name]] if name in case.current else []
+    return [replicas[name] for replicas in case.recommended_within(length_s) if name in replicas]

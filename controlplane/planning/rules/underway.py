@@ -58,8 +58,8 @@ def _ready_carry(case: Case, names: Sequence[str], left: Replicas) -> bool:
     if case.demand is None:
         return False
     seen = {v.variant: v.ready for v in case.inputs.observation.variants}
-    carried = sum(case.rate(name) * min(seen.get(name, 0), left[name]) for name in names)
-    return carried >= case.demand.requests_per_s
+    ready = {name: min(seen.get(name, 0), left[name]) for name in names}
+    return case.carried(names, ready) >= case.demand.requests_per_s
 
 
 class RolloutRule:
