@@ -1,38 +1,19 @@
-import { MantineProvider } from "@mantine/core";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router";
-import { act, render, screen, waitFor, within } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { setupServer } from "msw/node";
-import type { ReactNode } from "react";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { LiveProvider, STALE_AFTER_MS, useLive } from "../api/live";
 import { DecisionView } from "../pages/DecisionPage";
 import { FleetPage, FleetView } from "../pages/FleetPage";
 import { detail, fleet, target } from "./fixtures";
+import { show } from "./show";
 import { explanation } from "./whatIfFixtures";
 
 const api = setupServer();
 beforeAll(() => api.listen({ onUnhandledRequest: "error" }));
 afterEach(() => api.resetHandlers());
 afterAll(() => api.close());
-
-/** The page within everything that it needs but the network. */
-async function show(page: ReactNode) {
-  const root = createRootRoute({ component: () => page });
-  const router = createRouter({ routeTree: root, history: createMemoryHistory() });
-  const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
-  await act(async () => {
-    render(
-      <MantineProvider>
-        <QueryClientProvider client={queries}>
-          <RouterProvider router={router as never} />
-        </QueryClientProvider>
-      </MantineProvider>,
-    );
-  });
-}
 
 describe("fleet", () => {
   it("has a row per target with load, replicas, verdict, reason, attainment and cost", async () => {

@@ -1,7 +1,5 @@
-import { MantineProvider } from "@mantine/core";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
-import { act, configure, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { createRootRoute, createRoute } from "@tanstack/react-router";
+import { act, configure, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { setupServer } from "msw/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -12,6 +10,7 @@ import { PoliciesPage } from "../pages/PoliciesPage";
 import { PolicyPage } from "../pages/PolicyPage";
 import { fleet } from "./fixtures";
 import { approval, AT, ID, me, policy, row, spec, version } from "./policyFixtures";
+import { showRoutes } from "./show";
 
 const api = setupServer();
 beforeAll(() => {
@@ -57,18 +56,7 @@ async function show(path: string) {
     createRoute({ getParentRoute: () => root, path: "/policies", component: PoliciesPage, validateSearch: policiesSearch }),
     createRoute({ getParentRoute: () => root, path: "/policies/$id", component: PolicyPage, validateSearch: policySearch }),
   ];
-  const router = createRouter({ routeTree: root.addChildren(routes), history: createMemoryHistory({ initialEntries: [path] }) });
-  const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
-  await act(async () => {
-    render(
-      <MantineProvider env="test">
-        <QueryClientProvider client={queries}>
-          <RouterProvider router={router as never} />
-        </QueryClientProvider>
-      </MantineProvider>,
-    );
-  });
-  return router;
+  return showRoutes(root.addChildren(routes), path);
 }
 
 /** By its words: to ask for roles takes jsdom a second on a page as large as these. */

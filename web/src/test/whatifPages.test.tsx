@@ -1,7 +1,5 @@
-import { MantineProvider } from "@mantine/core";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
-import { act, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { createRootRoute, createRoute } from "@tanstack/react-router";
+import { act, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { setupServer } from "msw/node";
 import type { ReactNode } from "react";
@@ -15,6 +13,7 @@ import { comparisonSearch } from "../lib/whatIfSearch";
 import { ComparisonPage } from "../pages/ComparisonPage";
 import { ReportView } from "../pages/ReportsPage";
 import { target } from "./fixtures";
+import { showRoutes } from "./show";
 import { replay, row, underWay } from "./whatIfFixtures";
 
 // jsdom has no canvas: what a chart is given is tested where it is made.
@@ -35,17 +34,7 @@ afterAll(() => api.close());
 async function show(page: ReactNode, path = "/", at = "/") {
   const root = createRootRoute();
   const route = createRoute({ getParentRoute: () => root, path, component: () => page, validateSearch: comparisonSearch });
-  const router = createRouter({ routeTree: root.addChildren([route]), history: createMemoryHistory({ initialEntries: [at] }) });
-  const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
-  await act(async () => {
-    render(
-      <MantineProvider>
-        <QueryClientProvider client={queries}>
-          <RouterProvider router={router as never} />
-        </QueryClientProvider>
-      </MantineProvider>,
-    );
-  });
+  await showRoutes(root.addChildren([route]), at);
 }
 
 describe("comparison", () => {
