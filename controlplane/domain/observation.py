@@ -165,6 +165,11 @@ class VariantObservation:
     generation_tokens_per_s: float | None = None
     step_time_s: float | None = None
     """Mean time of one engine step that decoded, seconds (inter-token latency)."""
+    serving: float | None = None
+    """Replicas that the rates are of, in the mean over the window: one that began within it counts for its part."""
+    step_batch: float | None = None
+    step_prompt_tokens: float | None = None
+    """Sequences in such a step, and prompt tokens read beside them, in the same mean over the tokens made."""
     steps_per_s: float | None = None
     preemptions_per_s: float | None = None
     ttft: LatencySummary | None = None
@@ -178,6 +183,10 @@ class VariantObservation:
     """Ready replicas by what they were made from (see `Replica.template`); those not known are left out."""
     queue_s: float | None = None
     """Mean time in the engines' queues before a request was first scheduled, seconds."""
+
+    def each(self, rate: float) -> float:
+        """What one replica has of a rate of all; at least one must have reported."""
+        return rate / (self.serving or self.reporting)
 
 
 LENGTH_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)

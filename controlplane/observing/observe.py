@@ -22,6 +22,7 @@ from controlplane.domain.observation import (
 from controlplane.domain.target import Role, Target, Variant
 from controlplane.observing.counts import counted, has_node
 from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
+from controlplane.observing.steps import mean_step, step_time_s
 from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
 
 MANY_REQUESTS = 1000
@@ -136,7 +137,7 @@ def _variant(
     waiting_since = [r.created_at_s for r in pending]
     existing = count[ReplicaPhase.READY] + count[ReplicaPhase.PENDING] + count[ReplicaPhase.FAILED]
     usages = [s.kv_usage for s in samples if s.kv_usage is not None]
-    slo = target.policy.slo
+    slo, step = target.policy.slo, mean_step(rates)
     return VariantObservation(
         variant=variant.name,
         desired=desired.get(variant.name, existing),
@@ -155,7 +156,10 @@ def _variant(
         finished_rps=_rate(rates, lambda d: d.finished),
         prompt_tokens_per_s=_rate(rates, lambda d: d.prompt_tokens),
         generation_tokens_per_s=_rate(rates, lambda d: d.generation_tokens),
-        step_time_s=_step_time(rates),
+        step_time_s=step_time_s(rates),
+        serving=_serving(rates),
+        step_batch=step.batch,
+        step_prompt_tokens=step.prompt_tokens,
         steps_per_s=_rate(rates, lambda d: d.iterations.count if d.iterations else None),
         preemptions_per_s=_rate(rates, lambda d: d.preemptions),
         ttft=summary(total(d.ttft_s for d in rates), slo.ttft_s),
@@ -258,16 +262,6 @@ def _ratio(pairs: Iterable[tuple[float | None, float | None]]) -> float | None:
     return tokens / requests if requests > 0 and tokens > 0 else None
 
 
-def _step_time(rates: Sequence[Delta]) -> float | None:
-    """Mean seconds of a step that decoded: between tokens, else per token of a request, else by Little's law from the
-    batch and the tokens that it made."""
-    measured = mean(total(d.itl_s for d in rates)) or mean(total(d.tpot_s for d in rates))
-    if measured is not None:
-        return measured
-    known = [(d.running_mean * d.seconds, d.generation_tokens) for d in rates if d.running_mean and d.generation_tokens]
-    return sum(busy for busy, _ in known) / sum(tokens for _, tokens in known) if known else None
-
-
 def _arrivals(entering: Sequence[Delta], ready: int) -> float | None:
     """Requests/s that enter, those at silent replicas included: they are taken to be as busy as the ones that report.
 
@@ -317,6 +311,22 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 def _rate(deltas: Sequence[Delta], what: Callable[[Delta], float | None]) -> float | None:
-    """The sum of the replicas' rates, per second; None where none is known."""
-    known = [(value, d.seconds) for d in deltas if (value := what(d)) is not None]
-    return sum(value / seconds for value, seconds in known) if known else None
+    """The sum of the replicas' rates, per second, each for the part of the time that it was there; None where none is
+    known."""
+    known = [(value, d) for d in deltas if (value := what(d)) is not None]
+    span_s = _span_s(deltas)
+    return (
+        sum(value / d.seconds * (d.part(span_s) if d.seconds < span_s else 1.0) for value, d in known)
+        if known
+        else None
+    )
+
+
+def _serving(deltas: Sequence[Delta]) -> float | None:
+    """Replicas, in the mean over the time that `_rate` is over."""
+    return sum(d.part(_span_s(deltas)) for d in deltas) if deltas else None
+
+
+def _span_s(deltas: Sequence[Delta]) -> float:
+    """The time that their sum is over: of the one that is known for longest."""
+    return max((d.seconds for d in deltas), default=0.0)

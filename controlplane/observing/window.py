@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controlplane.domain.observation import Fault, FaultKind, Histogram, Sample
@@ -17,6 +17,10 @@ MIX_WINDOW_S = 300.0
 CLOCK_SLACK_S = 1.0
 """Of a start that is ahead of the sample's time by more than this the clock is another one: a page's is the engine's,
 and who steps in simulated time may have real ones in it."""
+LEAST_SERVED_S = 1.0
+"""Of an engine that was started as it was looked at, or after that by its own clock."""
+FIRST_RUSH = 2.0
+"""A router that sends to the emptiest sends a new replica so many times its later share at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class Delta:
     replica: str
     variant: str
     seconds: float
+    served_s: float | None
+    """How long it has been there, where it began within the window; None: for as long as the window is."""
     finished: float | None
     started: float | None
     """Requests that got their first token."""
@@ -98,6 +104,10 @@ class Delta:
     output_lengths: Histogram | None
     iterations: Histogram | None
     queue_s: Histogram | None
+
+    def part(self, span_s: float) -> float:
+        """Of `span_s`, the part in which it was there: what it took, it took from the others, who had it before."""
+        return 1.0 if self.served_s is None else min(1.0, self.served_s / span_s)
 
     @property
     def arrivals(self) -> float | None:
@@ -141,8 +151,20 @@ def delta(window: SampleWindow, replica: str, now_s: float, length_s: float) -> 
         return _since_start(newest, length_s)
     if newest.at_s <= base.at_s or _was_reset(base, newest):
         return None
-    batch = [s.running for s in window.samples[replica] if s.at_s > base.at_s and s.running is not None]
-    return _between(base, newest, sum(batch) / len(batch) if batch else None)
+    own = window.samples[replica]
+    batch = [s.running for s in own if s.at_s > base.at_s and s.running is not None]
+    known = _between(base, newest, sum(batch) / len(batch) if batch else None)
+    scrape_s = min(base.at_s - (now_s - length_s), own[1].at_s - base.at_s)
+    return replace(known, served_s=known.seconds + scrape_s) if _began(base, known, scrape_s) else known
+
+
+def _began(first: Sample, known: Delta, scrape_s: float) -> bool:
+    """Whether what an engine had counted when it was first seen is no more than it can have done in the scrape before,
+    given what it did later: then it served nobody before that."""
+    before, lately = _between(_nothing_at(first, first.at_s), first, first.running).arrivals, known.arrivals
+    if scrape_s <= 0 or before is None or lately is None:
+        return False
+    return before <= FIRST_RUSH * lately / known.seconds * scrape_s
 
 
 def _since_start(newest: Sample, length_s: float) -> Delta | None:
@@ -150,15 +172,19 @@ def _since_start(newest: Sample, length_s: float) -> Delta | None:
     if started_s is None or not newest.at_s - 2.0 * MIX_WINDOW_S <= started_s <= newest.at_s + CLOCK_SLACK_S:
         return None
     # An engine that is younger than the window took nothing in the window's rest: its rate is over the whole of it.
-    since_s = min(started_s, newest.at_s - length_s)
+    known = _between(_nothing_at(newest, min(started_s, newest.at_s - length_s)), newest, newest.running)
+    return replace(known, served_s=max(newest.at_s - started_s, LEAST_SERVED_S))
+
+
+def _nothing_at(later: Sample, at_s: float) -> Sample:
+    """The page of the same engine before it had done anything."""
     nothing = {
         name: Histogram(h.bounds, (0.0,) * len(h.bounds), 0.0, 0.0)
         for name in _HISTOGRAMS
-        if (h := getattr(newest, name)) is not None
+        if (h := getattr(later, name)) is not None
     }
     counters: dict[str, Any] = {**dict.fromkeys(_COUNTERS, 0.0), **nothing}
-    base = Sample(newest.replica, newest.variant, since_s, running=0.0, waiting=0.0, **counters)
-    return _between(base, newest, newest.running)
+    return Sample(later.replica, later.variant, at_s, running=0.0, waiting=0.0, **counters)
 
 
 _COUNTERS = (
@@ -204,6 +230,7 @@ def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
         replica=newest.replica,
         variant=newest.variant,
         seconds=newest.at_s - base.at_s,
+        served_s=None,
         finished=_first(_less(newest.finished_total, base.finished_total), *(_count(h) for h in (outputs, prompts))),
         started=_count(ttft),
         running=_less(newest.running, base.running),

@@ -18,7 +18,7 @@ from controlplane.planning.demand import observed_demand
 
 COUNTED_FINISHED = 30
 """Finished requests in the window below which a share of misses says nothing."""
-EXPECTED_MAX = 0.3
+EXPECTED_MAX = 0.1
 """A fleet that is expected to miss more is short of replicas, and its misses say nothing of the model's error."""
 BEHIND = 1.5
 BEHIND_REQUESTS = 5.0
@@ -66,7 +66,7 @@ def _one(inputs: TargetInputs, variant: Variant, mix: Demand, known: Calibration
     if seen is None or not is_settled(seen) or not seen.arrival_rps:
         return known
     missed = _avoidable(inputs, variant, seen, mix, known)
-    expected = expected_misses(inputs.target, variant, mix, known, seen.arrival_rps / seen.reporting)
+    expected = expected_misses(inputs.target, variant, mix, known, seen.each(seen.arrival_rps))
     if missed is None or expected > EXPECTED_MAX or _is_behind(inputs, variant, seen, mix, known):
         return known
     if hopeless_share(inputs.target, variant, mix, known) > 1.0 - inputs.target.policy.slo.attainment:
@@ -83,7 +83,7 @@ def _is_behind(
         return False
     if _is_catching_up(seen.arrival_rps, seen.finished_rps):
         return True
-    steady = steady_batch(inputs.target, variant, mix, known, seen.arrival_rps / seen.reporting)
+    steady = steady_batch(inputs.target, variant, mix, known, seen.each(seen.arrival_rps))
     return seen.running / seen.reporting > BEHIND * steady + BEHIND_REQUESTS
 
 
