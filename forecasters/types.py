@@ -56,6 +56,17 @@ class QuantileForecast:
         return interpolate(self.levels, self.peak, level)
 
 
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """What a load may be doing: `ramp`, or `cycle` with its likeliest period. `probability` that it does so now, beside
+    all else that it may do, and what comes if it does."""
+
+    kind: str
+    probability: float
+    period_s: float | None
+    forecast: QuantileForecast
+
+
 def interpolate(levels: tuple[float, ...], values: tuple[float, ...], level: float) -> float:
     """Piecewise linear value at `level`; `levels` ascending; clamped at both ends.
 

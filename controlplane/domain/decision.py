@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from controlplane.domain.observation import ColdStartStages, Inventory, Load, Observation, Surroundings
 from controlplane.domain.target import Target
-from forecasters.types import QuantileForecast
+from forecasters.types import QuantileForecast, Regime
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Forecast:
     """Seconds of a replica's work that come in a second, by the prior's costs; None where roles are split."""
     work_cached_share: float = 0.0
     """Of prompt tokens that were taken to be cached in it."""
+    regimes: tuple[Regime, ...] = ()
+    """What requests/s may be doing beside wandering, from the last hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ class Calibration:
     covariance: tuple[float, ...] = ()
     deviation: float = 0.15
     """Relative standard deviation of the step time at the load that was last seen."""
+    step_s: float | None = None
+    """The step time that was last seen."""
+    unrest: float = 0.0
+    """By how much it changed of late from one observation to the next, as a share; fades within a window."""
     kv_tokens: float | None = None
     """KV cache of one replica as its page says, tokens."""
     holding: float = 1.0

@@ -12,6 +12,7 @@ load: what the model does not know of an engine or a router shows up there.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,14 @@ drivers and clocks do."""
 NOISE = 0.06
 """Relative error of one minute's mean step: counters are exact, but the minute is not steady. Ticks that share a minute
 are each counted with so much more variance that together they say what one minute does."""
+UNREST = 5.0
+UNREST_FREE = 0.03
+"""A minute in which the step time moved is no single step: batch, prompts and time are means over unlike ones. What
+it moved from one observation to the next beyond this share, which chance does at a steady load, is so many times added
+to the error. A first ramp on one replica else taught a cost of prompts that was half too high for the rest of the
+hour."""
+UNREST_FADE_S = 45.0
+"""A window's length later a fifth of it is left."""
 MINUTE_S = 60.0
 USUAL_INTERVAL_S = 15.0
 """Of ticks; what `DRIFT` is told for."""
@@ -147,7 +156,7 @@ def _stepper(
     if row is None or seen.step_time_s is None:
         return known
     interval_s = observed_s(inputs.target)
-    updated = _filtered(known, row, seen.step_time_s, interval_s)
+    updated = _filtered(_moved(known, seen.step_time_s, interval_s), row, seen.step_time_s, interval_s)
     ratio = seen.step_time_s / float(row.sum())
     return _smoothed(updated, ratio, interval_s)
 
@@ -167,20 +176,17 @@ def _holder(inputs: TargetInputs, seen: VariantObservation, load: Load, known: C
 
 def _regressors(target: Target, variant: Variant, seen: VariantObservation, load: Load) -> np.ndarray | None:
     """Seconds that each of the prior's coefficients brings to one step; None where the page does not say."""
-    step_s, made = seen.step_time_s, seen.generation_tokens_per_s
-    if not step_s or not made or not seen.reporting or load.output_tokens <= 0:
+    found = _step(variant, seen, load)
+    if found is None:
         return None
+    batch, prompts = found
     cost = prior(catalog.model(target.model), catalog.accelerator(variant.accelerator), variant.gpus_per_replica)
-    batch = made / seen.reporting * step_s
     context = batch * load.context_tokens_weighted / load.output_tokens
-    prompts = _prompt_tokens_per_s(variant, seen, load)
-    if prompts is None:
-        return None
-    read = prompts / seen.reporting * (1.0 - load.cached_share) * step_s
-    pairs = 0.0
+    read = prompts * (1.0 - load.cached_share)
     if variant.role is not Role.BOTH:
         read = 0.0
-    elif load.input_tokens_squared and load.input_tokens > 0:
+    pairs = 0.0
+    if read and load.input_tokens_squared and load.input_tokens > 0:
         pairs = read * load.input_tokens_squared / load.input_tokens / 2.0
     return np.array(
         [
@@ -192,10 +198,23 @@ def _regressors(target: Target, variant: Variant, seen: VariantObservation, load
     )
 
 
-def _prompt_tokens_per_s(variant: Variant, seen: VariantObservation, load: Load) -> float | None:
-    """Prompt tokens/s that were read, by the pages' counter or from the requests that came."""
+def _step(variant: Variant, seen: VariantObservation, load: Load) -> tuple[float, float] | None:
+    """Sequences in a step, and prompt tokens read beside them; where nobody took the mean of it, by Little's law from
+    the rates of all replicas together."""
+    step_s, made = seen.step_time_s, seen.generation_tokens_per_s
+    if not step_s or not made or not seen.reporting or load.output_tokens <= 0:
+        return None
+    batch = seen.each(made) * step_s if seen.step_batch is None else seen.step_batch
     if variant.role is not Role.BOTH:
-        return 0.0
+        return batch, 0.0
+    if seen.step_prompt_tokens is not None:
+        return batch, seen.step_prompt_tokens
+    prompts = _prompt_tokens_per_s(seen, load)
+    return None if prompts is None else (batch, seen.each(prompts) * step_s)
+
+
+def _prompt_tokens_per_s(seen: VariantObservation, load: Load) -> float | None:
+    """Prompt tokens/s that were read, by the pages' counter or from the requests that came."""
     if seen.prompt_tokens_per_s is not None:
         return seen.prompt_tokens_per_s
     return None if seen.arrival_rps is None else seen.arrival_rps * load.input_tokens
@@ -204,6 +223,12 @@ def _prompt_tokens_per_s(variant: Variant, seen: VariantObservation, load: Load)
 def observed_s(target: Target) -> float:
     """Seconds of evidence that one observation brings: the time since the last one."""
     return min(target.policy.interval_s, LONGEST_INTERVAL_S)
+
+
+def _moved(known: Calibration, step_s: float, interval_s: float) -> Calibration:
+    """With what the step time has moved since it was last seen."""
+    moved = 0.0 if known.step_s is None else abs(step_s - known.step_s) / known.step_s
+    return replace(known, step_s=step_s, unrest=max(moved, known.unrest * math.exp(-interval_s / UNREST_FADE_S)))
 
 
 def _filtered(known: Calibration, row: np.ndarray, step_s: float, interval_s: float) -> Calibration:
@@ -215,7 +240,8 @@ def _filtered(known: Calibration, row: np.ndarray, step_s: float, interval_s: fl
     )
     covariance = covariance + np.eye(size) * (DRIFT**2 * (interval_s / USUAL_INTERVAL_S))
     spread = covariance @ row
-    variance = float(row @ spread) + (NOISE * step_s) ** 2 * max(1.0, MINUTE_S / interval_s)
+    noise = math.hypot(NOISE * max(1.0, MINUTE_S / interval_s) ** 0.5, UNREST * max(0.0, known.unrest - UNREST_FREE))
+    variance = float(row @ spread) + (noise * step_s) ** 2
     surprise = step_s - float(row @ factors)
     surprise = float(np.clip(surprise, -OUTLIER * variance**0.5, OUTLIER * variance**0.5))
     gain = spread / variance
@@ -248,9 +274,9 @@ def _reader(
     square = (load.input_tokens_squared or 2.0 * load.input_tokens**2) * (1.0 - load.cached_share) ** 2
     service_s = cost.a_s + cost.b_s_per_token * tokens + cost.e_s_per_token_pair * square / 2.0
     spread = max(square / max(tokens, 1e-9) ** 2, 1.0)
-    found_s = read_s(seen, seen.arrival_rps / seen.reporting, spread)
+    found_s = read_s(seen, seen.each(seen.arrival_rps), spread)
     if seen.finished_rps:
-        found_s = min(found_s, seen.reporting / seen.finished_rps)
+        found_s = min(found_s, 1.0 / seen.each(seen.finished_rps))
     ratio = found_s / service_s
     updated = _smoothed(known, ratio, observed_s(inputs.target))
     share = updated.weight / (updated.weight + 60.0)  # the prior counts as a minute of evidence

@@ -19,7 +19,7 @@ from controlplane.domain.decision import (
     Plan,
 )
 from controlplane.domain.observation import LatencySummary, Load, Observation, VariantObservation
-from forecasters.types import QuantileForecast
+from forecasters.types import QuantileForecast, Regime
 
 SEEN_DIGITS = 4
 """Significant digits of what pages say."""
@@ -62,6 +62,7 @@ def rounded_forecast(made: Forecast) -> Forecast:
         output_tokens_per_s=_quantiles(made.output_tokens_per_s),
         work_s_per_s=None if made.work_s_per_s is None else _quantiles(made.work_s_per_s),
         work_cached_share=rounded(made.work_cached_share, ROUGH_DIGITS),
+        regimes=tuple(_regime(found) for found in made.regimes),
     )
 
 
@@ -103,6 +104,9 @@ def _variant(seen: VariantObservation) -> VariantObservation:
         prompt_tokens_per_s=_maybe(seen.prompt_tokens_per_s),
         generation_tokens_per_s=_maybe(seen.generation_tokens_per_s),
         step_time_s=_maybe(seen.step_time_s),
+        serving=_maybe(seen.serving),
+        step_batch=_maybe(seen.step_batch),
+        step_prompt_tokens=_maybe(seen.step_prompt_tokens),
         steps_per_s=_maybe(seen.steps_per_s),
         preemptions_per_s=_maybe(seen.preemptions_per_s),
         ttft=None if seen.ttft is None else _latency(seen.ttft),
@@ -146,11 +150,22 @@ def _quantiles(made: QuantileForecast) -> QuantileForecast:
     return replace(made, values=values, peak=tuple(rounded(v, ROUGH_DIGITS) for v in made.peak))
 
 
+def _regime(found: Regime) -> Regime:
+    return replace(
+        found,
+        probability=rounded(found.probability, ROUGH_DIGITS),
+        period_s=_maybe(found.period_s, ROUGH_DIGITS),
+        forecast=_quantiles(found.forecast),
+    )
+
+
 def _calibration(known: Calibration) -> Calibration:
     return replace(
         known,
         ratio=rounded(known.ratio, LEARNED_DIGITS),
         deviation=rounded(known.deviation, LEARNED_DIGITS),
+        step_s=_maybe(known.step_s),
+        unrest=rounded(known.unrest, LEARNED_DIGITS),
         holding=rounded(known.holding, LEARNED_DIGITS),
         misses_seen=rounded(known.misses_seen, LEARNED_DIGITS),
         misses_expected=rounded(known.misses_expected, LEARNED_DIGITS),

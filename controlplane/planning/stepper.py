@@ -20,10 +20,12 @@ from controlplane.planning.cold_starts import known_cold_starts
 from controlplane.planning.decision import decide
 from controlplane.planning.load_history import QUANTITIES, LoadHistory
 from controlplane.planning.memory import settled
+from controlplane.planning.recent_load import LAG_S, RecentLoad
 from controlplane.planning.rounding import CLOCK_DECIMALS, rounded_forecast, rounded_observation
 from controlplane.planning.work import MOST_CACHED, followed_share, work_cost, work_series
 from forecasters.base import Forecaster
 from forecasters.history import NoHistory
+from forecasters.regimes import find_regimes
 from forecasters.registry import create, restore
 from forecasters.selection import PREFERRED, fit, fit_best
 from forecasters.types import Series
@@ -55,6 +57,7 @@ class _Known:
 
     window: SampleWindow = field(default_factory=SampleWindow)
     history: LoadHistory = field(default_factory=LoadHistory)
+    recent: RecentLoad = field(default_factory=RecentLoad)
     memory: Memory = field(default_factory=Memory)
     forecasters: dict[str, Forecaster] = field(default_factory=lambda: {q: create(PREFERRED) for q in QUANTITIES})
     work_forecaster: Forecaster = field(default_factory=lambda: create(PREFERRED))
@@ -141,6 +144,7 @@ class GroupStepper:
         observation, known.window = observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)
         observation = rounded_observation(observation)
         known.history = known.history.adding(observation.load, now_s)
+        known.recent = known.recent.adding(observation.load.requests_per_s if observation.load else None, now_s)
         starts = known_cold_starts(view.target, view.cold_starts)
         if observation.load is not None:
             known.cached_share = followed_share(known.cached_share, observation.load.cached_share)
@@ -152,8 +156,8 @@ class GroupStepper:
     ) -> Forecast | None:
         """The load over one cold start and one interval: what is asked for now is Ready no sooner."""
         horizon_s = horizon(target, cold_starts)
-        made = {}
-        for quantity, series in known.history.series().items():
+        made, history = {}, known.history.series()
+        for quantity, series in history.items():
             forecaster = known.forecasters[quantity]
             try:
                 forecaster.update(series)
@@ -163,7 +167,8 @@ class GroupStepper:
         if not made:
             return None
         rates, prompts, answers = (made[quantity] for quantity in QUANTITIES)
-        forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s)
+        regimes = find_regimes(known.recent.minutes(now_s), horizon_s, LAG_S)
+        forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s, regimes=regimes)
         return rounded_forecast(self._with_work(target, known, forecast))
 
     def _with_work(self, target: Target, known: _Known, forecast: Forecast) -> Forecast:
