@@ -1,0 +1,110 @@
+"""How much of a role's capacity may be in one failure domain, and by how much a fleet passes that.
+
+A share of a fleet of a few replicas is never exact, and two zones whose replicas were measured a percent apart are
+never even. So a domain may have its share of the role's capacity rounded up to a whole replica: 3 replicas in two zones
+at a share of a half are 2 and 1, and one replica is wherever it is, as with a skew of one in Kubernetes' own
+topologySpreadConstraints. Whoever wants a replica in every zone at any load says minReplicas. What must run runs, also
+where it is more than the share; no more of that domain is added until the others have caught up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from controlplane.domain.target import Role, Variant
+
+ROUNDING = 0.95
+"""Share of one of its replicas by which a domain may be above the share. A whole one would let 5 and 3 pass for even
+where replicas of the two zones are a percent apart."""
+STANDING = 0.02
+"""Share of the role's capacity by which what stands may be above it beyond that: rates are learned anew every minute,
+and a fleet at its limit would change zones with every percent. What stands is no room for more."""
+TOLERANCE = 1e-6
+"""Share of the role's capacity that counts as nothing: a solver's tolerance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One failure domain of one role, and its share of the role's capacity, in (0, 1). `own` are the places of its
+    variants, `among` those of all of the role that can carry anything; by place, `rates` are requests/s of a replica
+    and `low` what must run. `standing` requests/s that stand now above the share are left where they are."""
+
+    name: str
+    role: Role
+    own: tuple[int, ...]
+    among: tuple[int, ...]
+    share: float
+    rates: tuple[float, ...]
+    low: tuple[int, ...]
+    standing: float = 0.0
+
+    @property
+    def forced(self) -> float:
+        """What must run of it, requests/s."""
+        return self.held(self.low)
+
+    @property
+    def rounding(self) -> float:
+        """The part of a replica by which the share is rounded up; one replica alone always keeps it."""
+        return max(ROUNDING, 1.0 - self.share)
+
+    def held(self, fleet: Sequence[int]) -> float:
+        """Its capacity, requests/s."""
+        return sum(self.rates[i] * fleet[i] for i in self.own)
+
+    def total(self, fleet: Sequence[int]) -> float:
+        """The role's capacity, requests/s."""
+        return sum(self.rates[i] * fleet[i] for i in self.among)
+
+    def beyond(self, fleet: Sequence[int]) -> float:
+        """Requests/s above the share, of which nothing is rounded; below nought where there are fewer."""
+        return self.held(fleet) - self.share * self.total(fleet)
+
+    def most(self, total: float) -> float:
+        """Requests/s that it may hold of a role that has `total`."""
+        rounded = max(self.rounding * max(self.rates[i] for i in self.own), self.standing)
+        return max(self.forced, self.share * total + rounded)
+
+    def over(self, fleet: Sequence[int]) -> float:
+        """Requests/s above the share rounded up; below nought where there are fewer."""
+        largest = max((self.rates[i] for i in self.own if fleet[i]), default=0.0)
+        return self.beyond(fleet) - max(self.rounding * largest, self.standing)
+
+    def excess(self, fleet: Sequence[int]) -> float:
+        """Requests/s above what the domain may have; nought where it keeps to it."""
+        most = min(self.over(fleet), self.held(fleet) - self.forced)
+        return most if most > TOLERANCE * self.total(fleet) else 0.0
+
+
+def domains_of(
+    variants: Sequence[Variant],
+    rates: tuple[float, ...],
+    low: tuple[int, ...],
+    keep: Sequence[int],
+    share: float | None,
+) -> tuple[Domain, ...]:
+    """Every domain of every role, where they are limited: in the order of the variants."""
+    if share is None or share >= 1.0:
+        return ()
+    found = []
+    for role in Role:
+        among = tuple(i for i, v in enumerate(variants) if v.role is role and rates[i] > 0)
+        for name in dict.fromkeys(variants[i].failure_domain for i in among):
+            if name is not None:
+                own = tuple(i for i in among if variants[i].failure_domain == name)
+                found.append(_with_standing(Domain(name, role, own, among, share, rates, low), keep))
+    return tuple(found)
+
+
+def _with_standing(domain: Domain, keep: Sequence[int]) -> Domain:
+    """As it is where what stands is about even; of what is far from it nothing is left standing."""
+    beyond = domain.beyond(keep)
+    return replace(domain, standing=beyond) if 0 < beyond <= STANDING * domain.total(keep) else domain
+
+
+def without_each(variants: Sequence[Variant], fleet: Sequence[int]) -> list[tuple[int, ...]]:
+    """What is left of a fleet without each of its failure domains, over all roles."""
+    names = dict.fromkeys(v.failure_domain for v in variants if v.failure_domain is not None)
+    both = list(zip(variants, fleet, strict=True))
+    return [tuple(0 if v.failure_domain == name else n for v, n in both) for name in names]
