@@ -21,14 +21,16 @@ def best_alone(
     the best fleet by some percent where replicas are few and very unlike; where it is `exact`, the solver is asked
     whenever the fleet costs more than one that need not be spread.
     """
+    spread = cheapest(claim, wanted, prices, spread=True) if claim.domains else None
+    found = spread is not None and claim.spot_allowed(spread)
+    if found and not exact:
+        return spread
     fleet = cheapest(claim, wanted, prices)
     if fleet is None or claim.allowed(fleet):
         return fleet
-    spread = cheapest(claim, wanted, prices, spread=True) if claim.domains else None
-    if spread is None or not claim.spot_allowed(spread):
+    if spread is None or not found:
         return _solved(claim, wanted, prices or {}, claim.carried(fleet))
-    near = claim.cost(spread, prices) <= claim.cost(fleet, prices) * (1.0 + GAP)
-    if not exact or near:
+    if claim.cost(spread, prices) <= claim.cost(fleet, prices) * (1.0 + GAP):
         return spread
     solved = _solved(claim, wanted, prices or {})
     return min((f for f in (spread, solved) if f is not None), key=lambda f: claim.cost(f, prices))

@@ -81,6 +81,9 @@ class Exchange:
     claims: Sequence[Claim]
     needs: Sequence[float]
     limits: Mapping[str, int]
+    crowd: bool = False
+    """Whether fleets are offered too whose failure domains have more than their share: for where too few GPUs are left
+    to spread over."""
     bound_usd: float = -math.inf
     """No fleets that carry `needs` within `limits` cost less, $/h; `best_alone`'s own gap apart."""
     _offers: list[dict[Fleet, float]] = field(default_factory=list)
@@ -118,8 +121,8 @@ class Exchange:
             if fleet is not None:
                 bound += claim.cost(fleet, prices)
                 new = self._add(place, fleet) or new
-            crowded = cheapest(claim, need, prices) if claim.domains else None
-            if crowded is not None and claim.spot_allowed(crowded):  # For where too few GPUs are left to spread over.
+            crowded = cheapest(claim, need, prices) if self.crowd and claim.domains else None
+            if crowded is not None and claim.spot_allowed(crowded):
                 new = self._add(place, crowded) or new
         return bound, new
 

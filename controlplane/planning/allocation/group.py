@@ -116,13 +116,14 @@ def _together(claims: Sequence[Claim], alone: Sequence[Fleet], limits: Mapping[s
     program = Program(claims, limits)
     program.allow_short([0.0 for _ in claims])
     values = program.model.minimise(program.cost, relaxed=True)
+    crowd = values is None
     if values is None and program.allow_crowding():
         values = program.model.minimise(program.cost, relaxed=True)
     if values is None and share_out(program, relaxed=True):
         values = program.model.minimise(program.cost, relaxed=True)
     shorts = [0.0 for _ in claims] if values is None else program.shorts(values)
     needs = [max(0.0, claim.reach - short) for claim, short in zip(claims, shorts, strict=True)]
-    return Exchange(claims, needs, limits).run(alone)
+    return Exchange(claims, needs, limits, crowd).run(alone)
 
 
 def _exact(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:

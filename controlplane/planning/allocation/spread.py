@@ -61,15 +61,17 @@ class Domain:
         """Requests/s above the share, of which nothing is rounded; below nought where there are fewer."""
         return self.held(fleet) - self.share * self.total(fleet)
 
-    def most(self, total: float) -> float:
-        """Requests/s that it may hold of a role that has `total`."""
-        rounded = max(self.rounding * max(self.rates[i] for i in self.own), self.standing)
-        return max(self.forced, self.share * total + rounded)
+    def most(self, fleet: Sequence[int], total: float) -> float:
+        """Requests/s that it may have where it has these replicas and the role `total` requests/s."""
+        return max(self.forced, self.share * total + self._rounded(fleet))
 
     def over(self, fleet: Sequence[int]) -> float:
         """Requests/s above the share rounded up; below nought where there are fewer."""
+        return self.beyond(fleet) - self._rounded(fleet)
+
+    def _rounded(self, fleet: Sequence[int]) -> float:
         largest = max((self.rates[i] for i in self.own if fleet[i]), default=0.0)
-        return self.beyond(fleet) - max(self.rounding * largest, self.standing)
+        return max(self.rounding * largest, self.standing)
 
     def excess(self, fleet: Sequence[int]) -> float:
         """Requests/s above what the domain may have; nought where it keeps to it."""
