@@ -26,14 +26,14 @@ ZONES = THREE[:2]
 
 
 def spread(kinds: Sequence[Kind], fleet: Sequence[int], share: float) -> bool:
-    """Whether every domain has at most its share of its role's capacity, 0.95 of its largest replica, or what must
+    """Whether every domain has at most its share of its role's capacity, part of its largest replica, or what must
     run."""
     for role in Role:
         own = [(k, n) for k, n in zip(kinds, fleet, strict=True) if k.role is role and k.rate > 0]
         total = sum(k.rate * n for k, n in own)
         for name in {k.domain for k, _ in own if k.domain}:
             here = [(k, n) for k, n in own if k.domain == name]
-            rounding = max((k.rate for k, n in here if n), default=0.0) * max(0.95, 1.0 - share)
+            rounding = max((k.rate for k, n in here if n), default=0.0) * (1.0 - share / 2.0)
             most = max(share * total + rounding, sum(k.rate * k.low for k, _ in here))
             if sum(k.rate * n for k, n in here) > most + 1e-6 * total:
                 return False
@@ -75,8 +75,8 @@ def test_what_is_rounded_up_is_even_where_that_costs_nothing(rps: float, most: i
 def test_a_zone_with_faster_replicas_has_fewer_of_them() -> None:
     kinds = [Kind("h100", 4.0, 4.0, domain="zone-a"), Kind("l40s", 1.0, 1.9, domain="zone-b")]
     assert fleet_of(kinds, planned(kinds, 16.0, None)) == (4, 0)
-    # Half of 17 is 8.5, which 3 x 4 round up; a fourth, with one L40S, would be 16 of 17.
-    assert fleet_of(kinds, planned(kinds, 16.0, 0.5)) == (3, 5)
+    # Half of 17 is 8.5; a third H100 would be 12, which is most of a replica more.
+    assert fleet_of(kinds, planned(kinds, 16.0, 0.5)) == (2, 8)
     assert fleet_of(kinds, planned(kinds, 4.0, 0.5)) == (1, 0)
 
 

@@ -14,9 +14,6 @@ from dataclasses import dataclass, replace
 
 from controlplane.domain.target import Role, Variant
 
-ROUNDING = 0.95
-"""Share of one of its replicas by which a domain may be above the share. A whole one would let 5 and 3 pass for even
-where replicas of the two zones are a percent apart."""
 STANDING = 0.02
 """Share of the role's capacity by which what stands may be above it beyond that: rates are learned anew every minute,
 and a fleet at its limit would change zones with every percent. What stands is no room for more."""
@@ -46,8 +43,13 @@ class Domain:
 
     @property
     def rounding(self) -> float:
-        """The part of a replica by which the share is rounded up; one replica alone always keeps it."""
-        return max(ROUNDING, 1.0 - self.share)
+        """The part of one of its replicas by which the domain may be above the share.
+
+        Of n domains with a share of 1/n, whose fleet is a replica more than even, one is 1 - 1/n above it; with another
+        replica moved there it would be a whole one. Halfway between, neither hangs on rates that are measured some
+        percent apart: 3 and 3 are not even to the last digit, 4 and 2 are not nearly so.
+        """
+        return 1.0 - self.share / 2.0
 
     def held(self, fleet: Sequence[int]) -> float:
         """Its capacity, requests/s."""
