@@ -83,6 +83,15 @@ def group(seed: int, targets: int = 200, zones: int = 1) -> list[Ask]:
     return asks
 
 
+def in_one_of_two_zones(ask: Ask) -> Ask:
+    """The same target with the accelerators in either zone by turns, and at most half of each role in one."""
+    target = ask.inputs.target
+    zones = {gpu: "ab"[place % 2] for place, gpu in enumerate(GPUS)}
+    variants = tuple(replace(v, failure_domain=zones[v.accelerator]) for v in target.variants)
+    spread = replace(target, variants=variants, policy=replace(target.policy, max_domain_share=0.5))
+    return replace(ask, inputs=replace(ask.inputs, target=spread))
+
+
 def in_zones(ask: Ask) -> Ask:
     """The same target with each variant in two zones, and at most half of each role in either."""
     target = ask.inputs.target
@@ -154,7 +163,8 @@ def main() -> None:
     free = Inventory()
     report("8 GPUs x 2 roles x 2 capacity types", [([single(s)], free) for s in single_runs])
     report("the same, one target short of GPUs", [([a], scarce([a], 0.5, 0.5)) for a in map(single, range(50))])
-    report("the same in 2 zones, half in each", [([in_zones(single(s))], free) for s in range(100)])
+    report("the same, each GPU in one of 2 zones", [([in_one_of_two_zones(single(s))], free) for s in single_runs])
+    report("the same, each GPU in both zones", [([in_zones(single(s))], free) for s in range(100)])
     groups = [group(s) for s in range(GROUP_RUNS)]
     report("200 targets x 8, enough of all", [(asks, free) for asks in groups])
     report("200 targets x 8, three GPUs short", [(asks, scarce(asks, 0.6, 3.0)) for asks in groups])

@@ -77,6 +77,8 @@ class Domain:
 
     def excess(self, fleet: Sequence[int]) -> float:
         """Requests/s above what the domain may have; nought where it keeps to it."""
+        if not any(fleet[i] > self.low[i] for i in self.own):
+            return 0.0
         most = min(self.over(fleet), self.held(fleet) - self.forced)
         return most if most > TOLERANCE * self.total(fleet) else 0.0
 

@@ -88,8 +88,9 @@ def _broken(
     counts = [replicas[v.name] for v in claim.variants]
     if not claim.spot_allowed(counts):
         broken.append("the limits on Spot")
-    if claim.crowding(counts) > 0:
-        broken.append(crowded(claim, counts))
+    spread = crowded(claim, counts)
+    if spread:
+        broken.append(spread)
     held = claim.gpus([chosen[v.name] for v in claim.variants])
     for accelerator, gpus in claim.gpus(counts).items():
         left = max(0, free.get(accelerator, gpus)) + held[accelerator]
