@@ -187,19 +187,58 @@ def spread_targets(draw: st.DrawFn, high: int = 4) -> tuple[list[Kind], float, f
 
 
 @settings(max_examples=150, deadline=None)
-@given(spread_targets())
+@given(spread_targets(), st.sampled_from(Routing))
 def test_the_limit_holds_whenever_some_fleet_carries_all_with_it_and_costs_what_the_best_of_them_costs(
-    made: tuple[list[Kind], float, float],
+    made: tuple[list[Kind], float, float], routing: Routing
 ) -> None:
     kinds, rps, share = made
-    able = [usd(kinds, f) for f in fleets(kinds) if allowed(kinds, f, rps) and spread(kinds, f, share)]
-    plan = planned(kinds, rps, share)
+    even = routing is Routing.EVEN
+    able = [usd(kinds, f) for f in fleets(kinds) if allowed(kinds, f, rps, even) and spread(kinds, f, share)]
+    plan = planned(kinds, rps, share, routing=routing)
     found = fleet_of(kinds, plan)
-    assert plan.feasible == any(allowed(kinds, f, rps) for f in fleets(kinds))
+    assert plan.feasible == any(allowed(kinds, f, rps, even) for f in fleets(kinds))
     assert (plan.binding == "") == (plan.feasible and spread(kinds, found, share))
     if able:
         assert spread(kinds, found, share)
         assert usd(kinds, found) <= min(able) * WITHIN + 1e-9
+
+
+def bought(kinds: Sequence[Kind], fleet: Sequence[int], share: float) -> bool:
+    """Whether at most this share of each role is Spot, what must run apart."""
+    for role in Role:
+        own = [(k, n) for k, n in zip(kinds, fleet, strict=True) if k.role is role]
+        spot = sum(k.rate * (n - k.low * (1.0 - share)) for k, n in own if k.spot)
+        if any(k.spot for k, _ in own) and spot > share * sum(k.rate * n for k, n in own) + 1e-6:
+            return False
+    return True
+
+
+@settings(max_examples=60, deadline=None)
+@given(spread_targets(3), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_spot_is_limited_always_and_domains_where_all_is_carried_with_both(
+    made: tuple[list[Kind], float, float], spot: list[bool]
+) -> None:
+    kinds = [replace(kind, spot=is_spot) for kind, is_spot in zip(made[0], spot, strict=True)]
+    rps, share = made[1:]
+    plan = planned(kinds, rps, share, max_spot_share=0.5)
+    found = fleet_of(kinds, plan)
+    assert bought(kinds, found, 0.5)
+    able = [f for f in fleets(kinds) if allowed(kinds, f, rps) and bought(kinds, f, 0.5)]
+    assert plan.feasible or not able
+    if any(spread(kinds, f, share) for f in able):
+        assert spread(kinds, found, share)
+
+
+def test_whole_and_split_replicas_are_spread_side_by_side() -> None:
+    kinds = [
+        Kind(f"{role.value.lower()}-{zone}", rate, usd + 0.1 * (zone == "b"), role, high=3, domain=zone)
+        for role, rate, usd in ((Role.BOTH, 2.0, 5.0), (Role.PREFILL, 4.0, 3.0), (Role.DECODE, 2.0, 2.0))
+        for zone in "ab"
+    ]
+    assert not spread(kinds, fleet_of(kinds, planned(kinds, 16.0, None)), 0.5)
+    plan = planned(kinds, 16.0, 0.5)
+    assert (plan.feasible, plan.binding) == (True, "")
+    assert spread(kinds, fleet_of(kinds, plan), 0.5)
 
 
 @settings(max_examples=40, deadline=None)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from controlplane.domain.target import Role, Routing
+from controlplane.domain.target import Role
 from controlplane.planning.allocation.claim import SIDES, TOLERANCE, Claim, Fleet, rate_levels
 from controlplane.planning.allocation.spread import Domain
 
@@ -144,7 +144,7 @@ def _grown(
     if claim.reachable > 0 and any(not any(base[i] for i in claim.places(*side)) for side in SIDES):
         need = max(need, TOLERANCE)  # at least one replica on either side
 
-    if spread and ((both and all(sides)) or claim.routing is Routing.EVEN):
+    if spread and both and all(sides):
         return None  # How much of the work each role has is not known before it is solved.
     kept = {role: _Spread.of(claim, base, role, need) for role in part} if spread else {}
     if any(limits is not None and not limits.possible for limits in kept.values()):
@@ -221,7 +221,7 @@ class _Spread:
 
     By how much a fleet will carry more than that is not known before it is found, so no room is seen in it, nor in a
     replica more than is needed, elsewhere, for a domain's sake. Either is worth something only where a few replicas are
-    very unlike; the general solver looks at those.
+    very unlike, or counted by the slowest; the general solver looks at those.
     """
 
     domains: Mapping[int, Domain]
