@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from controlplane.domain.target import CapacityType, Mode, Policy, Role, ScaleTa
 from controlplane.planning.allocation import Ask, allocate
 from controlplane.planning.allocation.claim import Claim, claim_of
 from controlplane.planning.allocation.exchange import Exchange
-from controlplane.planning.allocation.group import DOWN_MARGIN
+from controlplane.planning.allocation.group import down_margin
 
 GPUS = {
     "H200": (5.2, 8.0),
@@ -66,18 +67,46 @@ def single(seed: int, roles: tuple[Role, ...] = (Role.PREFILL, Role.DECODE)) -> 
     return made_target(0, [(g, r, c) for g in GPUS for r in roles for c in CapacityType], rng)
 
 
-def group(seed: int, targets: int = 200) -> list[Ask]:
-    """Targets x 8 variants; every fourth is split in two roles, every tenth has priority."""
+def group(seed: int, targets: int = 200, zones: int = 1) -> list[Ask]:
+    """Targets x 8 variants; every fourth is split in two roles, every tenth has priority. In two zones, each has half
+    of the accelerators, in either."""
     rng = np.random.default_rng(seed)
     asks = []
     for place in range(targets):
         if place % 4 == 0:
-            gpus = rng.permutation(list(GPUS))[:4]
+            gpus = rng.permutation(list(GPUS))[: 4 // zones]
             variants = [(str(g), r, CapacityType.ON_DEMAND) for g in gpus for r in (Role.PREFILL, Role.DECODE)]
         else:
-            variants = [(g, Role.BOTH, CapacityType.ON_DEMAND) for g in GPUS]
-        asks.append(made_target(place, variants, rng, priority=int(place % 10 == 0)))
+            variants = [(g, Role.BOTH, CapacityType.ON_DEMAND) for g in list(GPUS)[::zones]]
+        ask = made_target(place, variants, rng, priority=int(place % 10 == 0))
+        asks.append(ask if zones == 1 else in_zones(ask))
     return asks
+
+
+def in_one_of_two_zones(ask: Ask) -> Ask:
+    """The same target with the accelerators in either zone by turns, and at most half of each role in one."""
+    target = ask.inputs.target
+    zones = {gpu: "ab"[place % 2] for place, gpu in enumerate(GPUS)}
+    variants = tuple(replace(v, failure_domain=zones[v.accelerator]) for v in target.variants)
+    spread = replace(target, variants=variants, policy=replace(target.policy, max_domain_share=0.5))
+    return replace(ask, inputs=replace(ask.inputs, target=spread))
+
+
+def in_zones(ask: Ask) -> Ask:
+    """The same target with each variant in two zones, and at most half of each role in either."""
+    target = ask.inputs.target
+    made, counts, capacities = [], [], []
+    for variant, seen, known in zip(target.variants, ask.inputs.observation.variants, ask.capacities, strict=True):
+        for zone in ("a", "b"):
+            name = f"{variant.name}-{zone}"
+            made.append(replace(variant, name=name, failure_domain=zone))
+            counts.append(replace(seen, variant=name))
+            capacities.append(replace(known, variant=name))
+    both = replace(target, variants=tuple(made), policy=replace(target.policy, max_domain_share=0.5))
+    observation = replace(ask.inputs.observation, variants=tuple(counts))
+    starts = {v.name: ColdStart(180.0, 240.0, 5) for v in made}
+    inputs = replace(ask.inputs, target=both, observation=observation, cold_starts=starts)
+    return replace(ask, inputs=inputs, capacities=tuple(capacities))
 
 
 def used(asks: Sequence[Ask], inventory: Inventory) -> dict[str, int]:
@@ -99,7 +128,7 @@ def scarce(asks: Sequence[Ask], share: float, rest: float) -> Inventory:
 
 def over_bound(asks: Sequence[Ask], plans: Sequence[Plan], inventory: Inventory) -> float:
     """How far plans that carry everything are above the least that any could cost, starts included."""
-    claims = [claim_of(ask, DOWN_MARGIN) for ask in asks]
+    claims = [claim_of(ask, down_margin(ask)) for ask in asks]
     exchange = Exchange(claims, [claim.reach for claim in claims], inventory.gpus)
     exchange.run([claim.low for claim in claims])
     return sum(_usd(c, p) for c, p in zip(claims, plans, strict=True)) / exchange.bound_usd - 1.0
@@ -134,12 +163,18 @@ def main() -> None:
     free = Inventory()
     report("8 GPUs x 2 roles x 2 capacity types", [([single(s)], free) for s in single_runs])
     report("the same, one target short of GPUs", [([a], scarce([a], 0.5, 0.5)) for a in map(single, range(50))])
+    report("the same, each GPU in one of 2 zones", [([in_one_of_two_zones(single(s))], free) for s in single_runs])
+    report("the same, each GPU in both zones", [([in_zones(single(s))], free) for s in range(100)])
     groups = [group(s) for s in range(GROUP_RUNS)]
     report("200 targets x 8, enough of all", [(asks, free) for asks in groups])
     report("200 targets x 8, three GPUs short", [(asks, scarce(asks, 0.6, 3.0)) for asks in groups])
     report("200 targets x 8, all short", [(asks, scarce(asks, 0.7, 0.5)) for asks in groups])
     report("8 targets x 8, three GPUs short", [(a, scarce(a, 0.6, 2.0)) for a in (group(s, 8) for s in range(20))])
     report("25 targets x 8, three GPUs short", [(a, scarce(a, 0.6, 2.0)) for a in (group(s, 25) for s in range(10))])
+    zoned = [group(s, zones=2) for s in range(GROUP_RUNS)]
+    report("200 targets x 8 in 2 zones, enough of all", [(asks, free) for asks in zoned])
+    report("200 targets x 8 in 2 zones, three GPUs short", [(asks, scarce(asks, 0.6, 3.0)) for asks in zoned])
+    report("200 targets x 8 in 2 zones, all short", [(asks, scarce(asks, 0.7, 0.5)) for asks in zoned])
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ class Alternative:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One target's share of the group's plan: least-cost replicas per variant. `feasible` False: best effort,
-    and `binding` names the bound that held."""
+    and `binding` names the bound that held; where all is carried, it names a limit that could not be kept for it."""
 
     target: str
     demand: Demand | None
@@ -244,6 +244,9 @@ class Plan:
     """Requests/s that are no longer carried when the Spot variant that carries most is reclaimed."""
     headroom: Mapping[str, int] = field(default_factory=dict)
     """Of `replicas`, by variant, those that are kept warm beyond what the demand needs."""
+    domain_loss_rps: float | None = None
+    """Requests/s that are no longer carried when the failure domain that carries most is lost; None: no variant says
+    in which it is."""
 
 
 class Verdict(StrEnum):

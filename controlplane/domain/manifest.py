@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 
 from controlplane.domain.discovered import Discovered
 from controlplane.domain.manifest_base import ManifestError, Part
-from controlplane.domain.manifest_checks import refuse_contradictions, refuse_lone_roles
+from controlplane.domain.manifest_checks import refuse_contradictions, refuse_crowded_domains, refuse_lone_roles
 from controlplane.domain.manifest_spec import Spec
 from controlplane.domain.target import ScaleTargetRef, Target
 
@@ -40,13 +40,15 @@ def target_from_manifest(manifest: Mapping[str, object], discovered: Mapping[str
     found = discovered or {}
     variants = tuple(one.to_domain(where, found.get(one.name, _NOTHING)) for where, one in located)
     refuse_lone_roles([(where, variant.role) for (where, _), variant in zip(located, variants, strict=True)])
+    policy = spec.to_policy()
+    refuse_crowded_domains(policy.max_domain_share, variants)
     metadata = _metadata(manifest)
     return Target(
         namespace=str(metadata.get("namespace") or "default"),
         name=str(metadata["name"]),
         model=spec.model,
         variants=variants,
-        policy=spec.to_policy(),
+        policy=policy,
         group=spec.group,
         metrics=spec.metrics.to_domain(),
         uid=str(metadata.get("uid") or ""),

@@ -35,6 +35,7 @@ class Part(BaseModel):
 
 
 DnsLabel = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+LabelValue = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 VariantName = Annotated[str, Field(min_length=1, max_length=63)]
 Count = Annotated[int, Field(ge=0, le=MAX_REPLICAS)]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from controlplane.domain.manifest_base import ManifestError
 from controlplane.domain.manifest_parts import SchedulePart
 from controlplane.domain.manifest_spec import Spec
 from controlplane.domain.manifest_variants import Described, VariantPart
-from controlplane.domain.target import OverrideKind, Role
+from controlplane.domain.target import OverrideKind, Role, Variant
+
+ROUNDED_SHARE = 0.02
+"""By how much the shares of all domains may fall short of the whole: 0.33 is meant for a third."""
 
 
 def refuse_contradictions(spec: Spec) -> None:
@@ -45,6 +49,27 @@ def refuse_lone_roles(located: Sequence[tuple[str, Role]]) -> None:
         raise ManifestError(
             field, f"every variant has role {roles.pop()}; allowed: Both, or Prefill and Decode together"
         )
+
+
+def refuse_crowded_domains(share: float | None, variants: Sequence[Variant]) -> None:
+    """A share of each failure domain that no fleet of a role can keep to; roles may have been discovered. A role with a
+    variant that is in no domain can always keep to it.
+
+    Raises:
+        ManifestError: if a role's domains are too few, or nothing is in any.
+    """
+    if share is None or share >= 1.0:
+        return
+    field = "spec.capacity.maxDomainShare"
+    if all(variant.failure_domain is None for variant in variants):
+        raise ManifestError(field, f"is {share:g}, but no variant has a failureDomain; allowed: one in each variant")
+    for role in Role:
+        names = [v.failure_domain for v in variants if v.role is role]
+        domains = sorted({name for name in names if name is not None})
+        if domains and None not in names and share * len(domains) < 1.0 - ROUNDED_SHARE:
+            least = math.ceil(1000 / len(domains)) / 1000
+            found = f"is {share:g}, but role {role} is in {', '.join(domains)} alone"
+            raise ManifestError(field, f"{found}; allowed: from {least:g}, or variants in more domains")
 
 
 def _one_form(spec: Spec) -> None:

@@ -110,6 +110,7 @@ class CapacityPart(Part):
 
     max_spot_share: Share = 1.0
     max_pool_share: PositiveShare = 1.0
+    max_domain_share: PositiveShare | None = None
     max_surge: AtLeastOne | None = None
 
 

@@ -99,4 +99,5 @@ class Spec(Described):
             max_role_skew=self.coupling.max_skew_percent / 100.0 if self.coupling else None,
             manual_hold_s=self.manual_hold_seconds,
             takeover=self.takeover,
+            max_domain_share=self.capacity.max_domain_share,
         )

@@ -11,6 +11,7 @@ from controlplane.domain.manifest_base import (
     AtLeastOne,
     Count,
     DnsLabel,
+    LabelValue,
     ManifestError,
     Name,
     Part,
@@ -40,6 +41,7 @@ class Described(Part):
     capacity_type: CapacityType | None = None
     price_per_replica_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     drain_seconds: float | None = Field(default=None, ge=0, le=MAX_LATENCY_S)
+    failure_domain: LabelValue | None = None
 
     @field_validator("accelerator")
     @classmethod
@@ -78,6 +80,7 @@ class VariantPart(Described):
             preference=self.preference,
             drain_s=self.drain_seconds,
             priced_by=PriceSource.CATALOG if self.price_per_replica_hour is None else PriceSource.RESOURCE,
+            failure_domain=self.failure_domain,
         )
 
     def _discovered(self, where: str, name: str | None) -> str:

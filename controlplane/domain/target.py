@@ -85,6 +85,8 @@ class Variant:
     """The longest that a replica on its way out may take to finish what it runs; None: the pod's own grace period."""
     priced_by: PriceSource = PriceSource.RESOURCE
     """A price of the catalog follows the catalog's overrides; one that the resource gives does not."""
+    failure_domain: str | None = None
+    """What fails as one with its replicas, e.g. the zone `eu-west-1a`; None: not said, and counted in no domain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,8 @@ class Policy:
     """How long a person's `kubectl scale` is left as it is: long enough to look into what made them do it."""
     takeover: bool = False
     """Whether another writer of the replica count is overridden instead of held for."""
+    max_domain_share: float | None = None
+    """The largest share of a role's capacity that may be in one failure domain; None: not limited."""
 
 
 @dataclass(frozen=True, slots=True)

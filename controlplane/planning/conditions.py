@@ -160,6 +160,8 @@ def capacity_available(told: Told) -> Finding:
     waiting = _counted(told, ReplicaPhase.PENDING, "Unschedulable")
     if waiting:
         return Finding(kind, ConditionStatus.UNKNOWN, "Unschedulable", waiting)
+    if tick.plan.binding:
+        return _finding(kind, True, "DomainShareExceeded", f"all is carried, but not spread: {tick.plan.binding}")
     return _finding(kind, True, "Enough", "what the load needs is within bounds, quotas and machines")
 
 

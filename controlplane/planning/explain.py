@@ -78,6 +78,8 @@ def _chosen(tick: Tick) -> str:
     backlog = f", {plan.demand.backlog_rps:.2f} of it to drain the queue" if plan.demand.backlog_rps > 0 else ""
     need = f"{plan.demand.requests_per_s:.2f} requests/s{backlog}"
     short = "" if plan.feasible else f"; it is not enough, held by {plan.binding}"
+    if plan.feasible and plan.binding:
+        short = f"; more than is allowed, lest less be carried: {plan.binding}"
     cheapest = min(plan.alternatives, key=lambda a: a.usd_per_hour, default=None)
     instead = f"; instead of {_fleet(cheapest.replicas)} ({cheapest.note})" if cheapest else ""
     return f"Chosen: {_fleet(plan.replicas)} for {plan.usd_per_hour:.2f} $/h to carry {need}{short}{instead}."

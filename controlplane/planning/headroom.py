@@ -10,7 +10,7 @@ from controlplane.domain.decision import Plan
 from controlplane.domain.observation import Inventory
 from controlplane.domain.target import Headroom, Role, Variant
 from controlplane.planning.allocation import Ask, fleet_usd, routing_weights
-from controlplane.planning.allocation.claim import weighed_usd
+from controlplane.planning.allocation.claim import claim_of, weighed_usd
 
 
 def with_headroom(asks: Sequence[Ask], plans: Sequence[Plan], inventory: Inventory) -> tuple[Plan, ...]:
@@ -38,14 +38,19 @@ def _one(ask: Ask, plan: Plan, free: dict[str, int]) -> Plan:
     if plan.demand is None or policy.headroom == Headroom():
         return plan
     replicas = dict(plan.replicas)
+    claim, names = claim_of(ask, 0.0), [v.name for v in variants]
     for role in Role:
         own = [v for v in variants if v.role is role and ask.rate(v) > 0]
         for _ in range(wanted_headroom(policy.headroom, sum(plan.replicas[v.name] for v in own))):
             able = [v for v in own if replicas[v.name] < ask.most(v) and _fits(free, v)]
             if not able:
                 break
-            # What runs already stays; else what is cheapest for a request.
-            chosen = min(able, key=lambda v: (replicas[v.name] >= ask.current(v), weighed_usd(v) / ask.rate(v)))
+            # Where failure domains allow it, what runs already stays; else what is cheapest for a request.
+            crowding = {v.name: claim.crowding([replicas[n] + (n == v.name) for n in names]) for v in able}
+            chosen = min(
+                able,
+                key=lambda v: (crowding[v.name], replicas[v.name] >= ask.current(v), weighed_usd(v) / ask.rate(v)),
+            )
             replicas[chosen.name] += 1
             _take(free, chosen, 1)
     more = {name: n - plan.replicas[name] for name, n in replicas.items() if n > plan.replicas[name]}

@@ -86,6 +86,7 @@ def rounded_plan(plan: Plan) -> Plan:
         usd_per_hour=rounded(plan.usd_per_hour, LEARNED_DIGITS + 2),
         weights={name: rounded(share, PLAN_DIGITS) for name, share in plan.weights.items()},
         reclaim_loss_rps=rounded(plan.reclaim_loss_rps, PLAN_DIGITS),
+        domain_loss_rps=_maybe(plan.domain_loss_rps, PLAN_DIGITS),
     )
 
 

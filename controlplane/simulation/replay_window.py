@@ -107,8 +107,8 @@ def with_target(scenario: Scenario, target: Target) -> Scenario:
 
 
 def under_spec(target: Target, spec: Mapping[str, object]) -> Target:
-    """The target with the policy, the bounds and the prices of a custom resource's `spec`; its variants stay, and those
-    that the spec does not name get no replicas.
+    """The target with the policy, the bounds, the prices and the failure domains of a custom resource's `spec`; its
+    variants stay, and those that the spec does not name get no replicas.
 
     Raises:
         ScenarioError: if the spec cannot be used, or names none of the variants.
@@ -138,4 +138,5 @@ def _bounded(variant: Variant, meant: Variant | None) -> Variant:
         max_replicas=meant.max_replicas,
         usd_per_replica_hour=meant.usd_per_replica_hour,
         preference=meant.preference,
+        failure_domain=meant.failure_domain,
     )

@@ -13,6 +13,7 @@ from tests.domain.resources import ALONE, H100, L40S, NIGHT, SEVERAL, refusals, 
 
 PREFILL = {**H100, "name": "p", "scaleTargetRef": {"name": "p"}, "role": "Prefill"}
 DECODE = {**H100, "name": "d", "scaleTargetRef": {"name": "d"}, "role": "Decode"}
+IN_TWO_ZONES = [{**H100, "failureDomain": "eu-west-1a"}, {**L40S, "failureDomain": "eu-west-1b"}]
 CA = {"name": "engine-tls", "key": "ca.crt"}
 
 
@@ -52,6 +53,13 @@ RULES = [
         "the same scaleTargetRef",
         several(),
         several(variants=[H100, {**L40S, "scaleTargetRef": {"name": "chat-h100", "kind": "Deployment"}}]),
+    ),
+    ("spec.variants", "belong to each variant", several(), several(failureDomain="zone-a")),
+    (
+        "spec.capacity.maxDomainShare",
+        "all of the capacity",
+        several(capacity={"maxDomainShare": 0.5}, variants=IN_TWO_ZONES),
+        several(capacity={"maxDomainShare": 0.5}, variants=[{**one, "failureDomain": "a"} for one in IN_TWO_ZONES]),
     ),
     ("spec.scaleToZero", "needs a minReplicas", alone(scaleToZero={}), alone(scaleToZero={}, minReplicas=1)),
     ("spec.scaleToZero", "needs a minReplicas", several(scaleToZero={}), several(scaleToZero={}, variants=[H100])),

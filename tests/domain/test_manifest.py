@@ -71,6 +71,58 @@ def test_what_the_allocation_is_told() -> None:
     assert (default.max_spot_share, default.max_pool_share, default.max_surge) == (1.0, 1.0, None)
 
 
+def in_zones(*zones: str | None, share: float = 0.5, **fields: Any) -> dict[str, Any]:
+    """One variant in each of these failure domains."""
+    made = [
+        variant(name=f"v{n}", scaleTargetRef={"name": f"v{n}"}, **({"failureDomain": zone} if zone else {}), **fields)
+        for n, zone in enumerate(zones)
+    ]
+    return edited(variants=made, capacity={"maxDomainShare": share})
+
+
+def test_where_replicas_fail_together_and_how_much_may() -> None:
+    target = target_from_manifest(in_zones("eu-west-1a", "eu-west-1b", None))
+    assert [v.failure_domain for v in target.variants] == ["eu-west-1a", "eu-west-1b", None]
+    assert target.policy.max_domain_share == 0.5
+    default = target_from_manifest(MINIMAL)
+    assert (default.variants[0].failure_domain, default.policy.max_domain_share) == (None, None)
+    # 0.33 is meant for a third; a role with a variant in no domain can always have the rest there; 1 limits nothing.
+    for right in (in_zones("a", "b", "c", share=0.33), in_zones("a", None, share=0.1), in_zones("a", share=1.0)):
+        target_from_manifest(right)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "field", "words"),
+    [
+        (
+            in_zones("a", "b", share=0.4),
+            "capacity.maxDomainShare",
+            "is 0.4, .*Both is in a, b alone; allowed: from 0.5",
+        ),
+        (in_zones("a", "a", "b", share=0.4), "capacity.maxDomainShare", "allowed: from 0.5, or variants in more"),
+        (in_zones("a", "b", "c", share=0.3), "capacity.maxDomainShare", "allowed: from 0.334"),
+        (in_zones(None), "capacity.maxDomainShare", "no variant has a failureDomain"),
+        (in_zones("a", "b", share=0.0), "capacity.maxDomainShare", "greater than 0 .is 0.0"),
+        (in_zones("a", "b", share=1.1), "capacity.maxDomainShare", "less than or equal to 1 .is 1.1"),
+        (in_zones("a", "b c"), "variants[1].failureDomain", "match pattern .*'b c'"),
+        (in_zones("a", "-b"), "variants[1].failureDomain", "match pattern"),
+        (in_zones("a", "b" * 64), "variants[1].failureDomain", "at most 63"),
+    ],
+)
+def test_domains_that_cannot_be_kept_to_are_refused(manifest: dict[str, Any], field: str, words: str) -> None:
+    with pytest.raises(ManifestError, match=words) as refusal:
+        target_from_manifest(manifest)
+    assert refusal.value.field == f"spec.{field}"
+
+
+def test_each_role_needs_domains_enough_for_itself() -> None:
+    wrong = in_zones("a", "b", "a", "a")
+    for place, one in enumerate(wrong["spec"]["variants"]):
+        one["role"] = "Prefill" if place < 2 else "Decode"
+    with pytest.raises(ManifestError, match="role Decode is in a alone"):
+        target_from_manifest(wrong)
+
+
 @pytest.mark.parametrize("name", ["priority", "weight", "routing"])
 def test_the_resources_schema_has_the_readers_defaults(name: str) -> None:
     version = inference_autoscaler()["spec"]["versions"][0]

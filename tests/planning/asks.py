@@ -31,6 +31,7 @@ class Kind:
     now: int = 0
     gpus: int = 1
     spot: bool = False
+    domain: str | None = None
 
 
 def make_demand(rps: float) -> Demand:
@@ -58,6 +59,7 @@ def make_ask(
             k.usd,
             k.low,
             k.high,
+            failure_domain=k.domain,
         )
         for k in kinds
     )

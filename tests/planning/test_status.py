@@ -30,6 +30,7 @@ from controlplane.domain.observation import (
 from controlplane.domain.status import Condition, ConditionType, StockOut, TargetStatus, Told
 from controlplane.domain.target import Mode
 from controlplane.planning.conditions import stock_out_words
+from controlplane.planning.explain import sentences
 from controlplane.planning.notices import notices
 from controlplane.planning.status import is_news, status_of, status_of_off, status_of_problem
 from tests.builders import NOW_S, make_group, make_inputs, make_observation, make_target, make_tick
@@ -73,6 +74,18 @@ def test_a_healthy_tick_says_so_in_every_condition() -> None:
     assert found["Conflicted"] == ("False", "NoRival")
     assert (status.ready, status.attainment, status.at_s) == (3, 0.99, NOW_S)
     assert [(v.name, v.ready, v.pending) for v in status.variants] == [("h100", 3, 0), ("l40s", 0, 0)]
+
+
+def test_a_limit_that_was_passed_lest_less_be_carried_is_named_and_no_warning() -> None:
+    crowded = tick()
+    crowded = replace(crowded, plan=replace(crowded.plan, binding="maxDomainShare 0.5: zone-a has 75% of Both"))
+    found = condition(Told(crowded), ConditionType.CAPACITY_AVAILABLE)
+    assert (found.status, found.reason) == ("True", "DomainShareExceeded")
+    assert found.message == "all is carried, but not spread: maxDomainShare 0.5: zone-a has 75% of Both"
+    assert not notices(
+        Told(crowded), Told(tick()), status_of(Told(tick()), None), status_of(Told(crowded), None), False
+    )
+    assert "lest less be carried: maxDomainShare 0.5: zone-a" in "".join(sentences(crowded))
 
 
 def test_what_is_not_known_is_absent_and_never_zero() -> None:

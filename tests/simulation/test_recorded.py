@@ -146,13 +146,14 @@ def test_a_version_is_played_with_its_bounds_on_the_recorded_variants() -> None:
         priced = {"accelerator": accelerator, "pricePerReplicaHour": 3.0}
         return {"name": name, "scaleTargetRef": ref, "minReplicas": 1, "maxReplicas": most, **priced}
 
-    spec = {
-        "model": "llama-3.1-8b",
-        "slo": {"ttftSeconds": 1.0, "tpotSeconds": 0.05},
-        "variants": [variant("h100", "H100", 3), variant("l40s", "L40S", 4)],
-    }
+    variants = [variant("h100", "H100", 3), variant("l40s", "L40S", 4)]
+    slo = {"ttftSeconds": 1.0, "tpotSeconds": 0.05}
+    spec: dict[str, object] = {"model": "llama-3.1-8b", "slo": slo, "variants": variants}
     meant = under_spec(make_target(), spec)
     assert (meant.variant("h100").max_replicas, meant.policy.slo.tpot_s) == (3, 0.05)
+    zones = [{**one, "failureDomain": zone} for one, zone in zip(variants, "ab", strict=True)]
+    spread = under_spec(make_target(), {**spec, "variants": zones, "capacity": {"maxDomainShare": 0.5}})
+    assert ([v.failure_domain for v in spread.variants], spread.policy.max_domain_share) == (["a", "b"], 0.5)
     with pytest.raises(ScenarioError, match="cannot be played"):
         under_spec(make_target(), {"model": "none"})
     alone = under_spec(make_target(), {**spec, "variants": [variant("l40s", "L40S", 9)]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -47,6 +48,24 @@ def test_every_tick_survives_json(
         at_s=at_s, verdict=verdict, load=load, attainment=attainment, ready=ready, desired={"h100": desired}
     )
     assert TICK.validate_python(json.loads(json.dumps(TICK.dump_python(tick, mode="json")))) == tick
+
+
+def test_a_tick_of_before_failure_domains_is_read_as_one_that_says_nothing_of_them() -> None:
+    old = json.loads(json.dumps(TICK.dump_python(make_tick(), mode="json")))
+    del old["plan"]["domain_loss_rps"], old["inputs"]["target"]["policy"]["max_domain_share"]
+    for variant in old["inputs"]["target"]["variants"]:
+        del variant["failure_domain"]
+    tick = TICK.validate_python(old)
+    assert tick == make_tick()
+    assert tick.plan.domain_loss_rps is None
+
+
+@pytest.mark.parametrize("loss", [None, 0.0, 12.34])
+def test_what_the_loss_of_a_domain_takes_comes_back(recording: PostgresLedger, loss: float | None) -> None:
+    tick = make_tick()
+    tick = replace(tick, plan=replace(tick.plan, domain_loss_rps=loss))
+    recording.append([tick])
+    assert recording.last_ticks() == {"default/chat": tick}
 
 
 def rows(recording: PostgresLedger, statement: str) -> list[tuple[object, ...]]:

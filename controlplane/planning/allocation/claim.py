@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from controlplane.domain.decision import Demand
 from controlplane.domain.target import CapacityType, Preference, Role, Routing, Variant
 from controlplane.planning.allocation.ask import Ask
+from controlplane.planning.allocation.spread import Domain, domains_of, without_each
 from controlplane.planning.cold_starts import default_cold_start
 
 SECONDS_PER_HOUR = 3600.0
@@ -57,6 +58,8 @@ class Claim:
     weight: float = 1.0
     max_spot_share: float = 1.0
     max_pool_share: float = 1.0
+    domains: tuple[Domain, ...] = ()
+    """The failure domains of each role, where their share of it is limited."""
     risk: tuple[tuple[float, float], ...] = ()
     """Loads that may come, requests/s, and what a request/s of each that is not carried costs in expectation, $/h."""
 
@@ -98,6 +101,20 @@ class Claim:
             if variant.capacity_type is CapacityType.SPOT and fleet[place]
         ]
         return max((self.carried(fleet) - rest for rest in left), default=0.0)
+
+    def crowding(self, fleet: Sequence[int]) -> float:
+        """Requests/s that are in failure domains beyond what those may have."""
+        return sum(domain.excess(fleet) for domain in self.domains)
+
+    def allowed(self, fleet: Sequence[int]) -> bool:
+        """Whether a fleet keeps to the limits on shares: of Spot, and of each failure domain."""
+        return self.spot_allowed(fleet) and self.crowding(fleet) <= 0
+
+    def domain_loss(self, fleet: Sequence[int]) -> float | None:
+        """Requests/s that are no longer carried when the failure domain that carries most is lost; None where no
+        variant says in which it is."""
+        left = [self.carried(rest) for rest in without_each(self.variants, fleet)]
+        return self.carried(fleet) - min(left) if left else None
 
     def places(self, *roles: Role) -> list[int]:
         """Places of the variants of these roles."""
@@ -191,6 +208,7 @@ def claim_of(ask: Ask, down_margin: float) -> Claim:
     low = current if fixed else tuple(ask.bound(v).low for v in variants)
     high = current if fixed else tuple(ask.most(v) for v in variants)
     rates = tuple(ask.rate(v) for v in variants)
+    keep = tuple(max(lo, min(n, hi)) for lo, n, hi in zip(low, current, high, strict=True))
     wanted = 0.0 if ask.demand is None else ask.demand.requests_per_s
     starts = (ask.inputs.cold_starts.get(v.name) or default_cold_start(target, v) for v in variants)
     return Claim(
@@ -207,13 +225,14 @@ def claim_of(ask: Ask, down_margin: float) -> Claim:
         reachable=reachable(variants, low, high, rates, policy.routing),
         fixed=fixed,
         down_margin=down_margin,
-        keep=tuple(max(lo, min(n, hi)) for lo, n, hi in zip(low, current, high, strict=True)),
+        keep=keep,
         roles={role: tuple(i for i, v in enumerate(variants) if v.role is role) for role in Role},
         routing=policy.routing,
         priority=policy.priority,
         weight=policy.weight,
         max_spot_share=policy.max_spot_share,
         max_pool_share=policy.max_pool_share,
+        domains=domains_of(variants, rates, low, keep, policy.max_domain_share),
         risk=() if ask.demand is None else _risk(ask, ask.demand),
     )
 

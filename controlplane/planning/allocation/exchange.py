@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, eye_array, hstack
 
 from controlplane.planning.allocation.alone import best_alone
 from controlplane.planning.allocation.claim import Claim, Fleet
-from controlplane.planning.allocation.cover import one_less
+from controlplane.planning.allocation.cover import cheapest, one_less
 from controlplane.planning.allocation.filling import free_gpus, polished
 from controlplane.planning.allocation.model import Model
 from controlplane.planning.allocation.program import ASLEEP_USD
@@ -33,6 +33,9 @@ OVERDRAWN_USD = 1000.0
 SHORT_PRICE = 30.0
 """Price of a request/s that is not carried, in multiples of the dearest way to carry it. Less would leave it uncarried
 for cost's sake, much more would drown the costs in the solver's tolerances."""
+CROWDED_PRICE = 10.0
+"""Price of a request/s in a failure domain beyond what that may have, and of one replica's rate more, so that a hair
+beyond is not for nothing, in the same multiples: a fleet that is spread may cost many replicas more."""
 RANK_PRICE = 100.0
 """How much dearer it is per rank of priority: more than the steepest price of what one replica of the rank below it
 carries."""
@@ -78,6 +81,9 @@ class Exchange:
     claims: Sequence[Claim]
     needs: Sequence[float]
     limits: Mapping[str, int]
+    crowd: bool = False
+    """Whether fleets are offered too whose failure domains have more than their share: for where too few GPUs are left
+    to spread over."""
     bound_usd: float = -math.inf
     """No fleets that carry `needs` within `limits` cost less, $/h; `best_alone`'s own gap apart."""
     _offers: list[dict[Fleet, float]] = field(default_factory=list)
@@ -115,6 +121,9 @@ class Exchange:
             if fleet is not None:
                 bound += claim.cost(fleet, prices)
                 new = self._add(place, fleet) or new
+            crowded = cheapest(claim, need, prices) if self.crowd and claim.domains else None
+            if crowded is not None and claim.spot_allowed(crowded):
+                new = self._add(place, crowded) or new
         return bound, new
 
     def _mix(self, columns: Sequence[_Column]) -> _Mix:
@@ -202,9 +211,12 @@ class Exchange:
         """$/h of a fleet and of what it does not carry."""
         claim = self.claims[place]
         missing = claim.missing(fleet, self.needs[place])
-        asleep = ASLEEP_USD * claim.asleep(fleet)
+        crowded = self.needs[place] if missing > 0 else claim.crowding(fleet)
+        own = claim.cost(fleet) + ASLEEP_USD * claim.asleep(fleet)
+        if claim.domains and crowded > 0:  # What misses any counts as wholly crowded: load comes first.
+            own += CROWDED_PRICE * claim.dearest * (crowded + max(claim.rates))
         if missing <= 0:
-            return claim.cost(fleet) + asleep
+            return own
         higher = len({c.priority for c in self.claims if c.priority < claim.priority})
         price = SHORT_PRICE * claim.dearest * RANK_PRICE ** min(higher, RANKS)
-        return claim.cost(fleet) + asleep + price * missing * (1.0 + STEEPNESS * missing / self.needs[place])
+        return own + price * missing * (1.0 + STEEPNESS * missing / self.needs[place])

@@ -44,7 +44,7 @@ def _trimmed(claim: Claim, fleet: Fleet) -> Fleet:
         while fleet[place] > claim.low[place]:
             less = tuple(n - (at == place) for at, n in enumerate(fleet))
             worse = claim.missing(less, claim.reach) > 0 or claim.asleep(less) > claim.asleep(fleet)
-            if worse or not claim.spot_allowed(less):
+            if worse or not claim.spot_allowed(less) or claim.crowding(less) > claim.crowding(fleet):
                 break
             fleet = less
     return fleet
@@ -67,20 +67,22 @@ def _turn(claim: Claim, fleet: Fleet, place: int) -> tuple[int, int, float, int]
 
 
 def _best_step(claim: Claim, fleet: Fleet, free: Mapping[str, int]) -> Fleet | None:
-    """The replicas to add that carry most of what is missing per dollar; None where none is missing or fits."""
+    """The replicas to add that carry most of what is missing per dollar, those that crowd no failure domain first;
+    None where none is missing or fits."""
     now = claim.carried(fleet)
     missing = claim.missing(fleet, claim.reach)
     asleep = claim.asleep(fleet)
     if missing <= 0 and not asleep:
         return None
-    best, best_score = None, (0.0, 0.0)
+    best, best_score = None, (False, 0.0, 0.0)
+    crowding = claim.crowding(fleet)
     for step in _steps(claim, fleet, free):
         after = tuple(n + more for n, more in zip(fleet, step, strict=True))
         woken = float(asleep - claim.asleep(after))
         gain = min(claim.carried(after) - now, missing) if missing > 0 else 0.0
         usd = max(claim.cost(after) - claim.cost(fleet), 1e-9)
-        score = (woken / usd, gain / usd)
-        if max(score) > 0 and gain >= 0 and score > best_score and claim.spot_allowed(after):
+        score = (claim.crowding(after) <= crowding, woken / usd, gain / usd)
+        if max(score[1:]) > 0 and gain >= 0 and score > best_score and claim.spot_allowed(after):
             best, best_score = step, score
     return best
 

@@ -15,11 +15,12 @@ from controlplane.domain.observation import Inventory
 from controlplane.planning.allocation.alone import best_alone
 from controlplane.planning.allocation.ask import Ask, carried, fleet_usd, routing_weights
 from controlplane.planning.allocation.claim import Claim, Fleet, claim_of
+from controlplane.planning.allocation.even import evened
 from controlplane.planning.allocation.exchange import Exchange
 from controlplane.planning.allocation.filling import free_gpus, polished
 from controlplane.planning.allocation.program import Program
 from controlplane.planning.allocation.shares import share_out
-from controlplane.planning.allocation.words import alternatives, binding
+from controlplane.planning.allocation.words import alternatives, binding, crowded
 
 DOWN_MARGIN = 0.15
 """A smaller fleet must carry more than the demand by this share at the most: a replica given up for a ripple would be
@@ -43,12 +44,16 @@ EXACT_COLUMNS = 64
 """Variants up to which competing targets are one mixed-integer program; above, accelerators are given prices, which is
 as good where targets are many and hundreds of times faster."""
 
+EXACT_TARGETS = 16
+"""Targets up to which those that are spread over failure domains are solved exactly, at some 10 ms each; above, the
+percents that a few may cost too much are lost among the others."""
+
 
 def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
     """One plan per ask, in order; the same asks give the same plans, always."""
     claims = [claim_of(ask, down_margin(ask)) for ask in asks]
     limits = _limits(claims, inventory)
-    fleets = _fleets(claims, limits)
+    fleets = [evened(claim, fleet) for claim, fleet in zip(claims, _fleets(claims, limits), strict=True)]
     free = free_gpus(claims, fleets, inventory.gpus)
     return tuple(
         _plan(ask, claim, fleet, free, inventory) for ask, claim, fleet in zip(asks, claims, fleets, strict=True)
@@ -77,7 +82,8 @@ def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:
 
 def _fleets(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:
     """Those that could use any limited accelerator together, where what each wants alone does not fit."""
-    alone = [_alone(claim) for claim in claims]
+    exact = len(claims) <= EXACT_TARGETS
+    alone = [_alone(claim, exact) for claim in claims]
     if not _overdrawn(claims, alone, limits):
         return alone
     rivals = [i for i, claim in enumerate(claims) if _competes(claim, limits)]
@@ -97,9 +103,9 @@ def _competes(claim: Claim, limits: Mapping[str, int]) -> bool:
     return any(v.accelerator in limits and high > low for v, low, high in bounds)
 
 
-def _alone(claim: Claim) -> Fleet:
+def _alone(claim: Claim, exact: bool) -> Fleet:
     """The best fleet of a target that has all accelerators to itself."""
-    fleet = best_alone(claim, claim.reach)
+    fleet = best_alone(claim, claim.reach, exact=exact)
     return _exact([claim], {})[0] if fleet is None else fleet
 
 
@@ -110,21 +116,27 @@ def _together(claims: Sequence[Claim], alone: Sequence[Fleet], limits: Mapping[s
     program = Program(claims, limits)
     program.allow_short([0.0 for _ in claims])
     values = program.model.minimise(program.cost, relaxed=True)
+    crowd = values is None
+    if values is None and program.allow_crowding():
+        values = program.model.minimise(program.cost, relaxed=True)
     if values is None and share_out(program, relaxed=True):
         values = program.model.minimise(program.cost, relaxed=True)
     shorts = [0.0 for _ in claims] if values is None else program.shorts(values)
     needs = [max(0.0, claim.reach - short) for claim, short in zip(claims, shorts, strict=True)]
-    return Exchange(claims, needs, limits).run(alone)
+    return Exchange(claims, needs, limits, crowd).run(alone)
 
 
 def _exact(claims: Sequence[Claim], limits: Mapping[str, int]) -> list[Fleet]:
-    """Everything carried at the least cost; where no fleet does, fair shares at the least cost.
+    """Everything carried at the least cost; where no fleets do, failure domains may have more than their share; where
+    none do even so, fair shares at the least cost.
 
     Programs one after another, since a price alone would leave a sliver uncarried where that is cheaper.
     """
     program = Program(claims, limits)
     program.allow_short([0.0 for _ in claims])
     values = program.model.minimise(program.cost)
+    if values is None and program.allow_crowding():
+        values = program.model.minimise(program.cost)
     if values is None and share_out(program):
         values = program.model.minimise(program.cost)
     if values is None:  # The node limit came first: a feasible answer is better than none.
@@ -140,6 +152,7 @@ def _plan(ask: Ask, claim: Claim, fleet: Fleet, free: Mapping[str, int], invento
         return Plan(target.key, None, ask.capacities, replicas, cost, feasible=True)
     routing = target.policy.routing
     short = claim.wanted - carried(target.variants, replicas, ask.rate, routing)
+    spread = crowded(claim, fleet)
     feasible = short <= 1e-6 * max(1.0, claim.wanted)
     return Plan(
         target=target.key,
@@ -148,8 +161,9 @@ def _plan(ask: Ask, claim: Claim, fleet: Fleet, free: Mapping[str, int], invento
         replicas=replicas,
         usd_per_hour=cost,
         feasible=feasible,
-        binding="" if feasible else binding(ask, replicas, free, inventory),
+        binding=", ".join(filter(None, ("" if feasible else binding(ask, replicas, free, inventory), spread))),
         alternatives=alternatives(ask, claim, replicas, free) if feasible else (),
         weights=routing_weights(target.variants, replicas, ask.rate, routing),
         reclaim_loss_rps=claim.reclaim_loss(fleet),
+        domain_loss_rps=claim.domain_loss(fleet),
     )

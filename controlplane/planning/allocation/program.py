@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 from controlplane.domain.target import Role, Routing
 from controlplane.planning.allocation.claim import SIDES, Claim, Fleet, rate_levels
 from controlplane.planning.allocation.model import Model
+from controlplane.planning.allocation.spread import Domain
 
 ASLEEP_USD = 1000.0
 """$/h that a target without any replica counts as: more than one replica of the largest machine costs."""
+CROWDED_PRICE = 2.0
+"""Price of a request/s in a failure domain beyond what that may have, where it cannot be kept to, in multiples of the
+dearest way to carry it: having it elsewhere always pays, also with its start; buying more than the load needs, to make
+a share of it smaller, does not."""
 
 
 @dataclass(slots=True)
@@ -34,6 +39,8 @@ class Program:
     cost: dict[int, float] = field(default_factory=dict)
     short: list[int] = field(default_factory=list)
     """The column of each claim's requests/s that nobody carries."""
+    crowded: list[int] = field(default_factory=list)
+    """The columns of the requests/s that are in failure domains beyond what those may have."""
     _counts: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -49,6 +56,12 @@ class Program:
         """Bound what is not carried, requests/s by claim."""
         for column, upper in zip(self.short, allowed, strict=True):
             self.model.upper[column] = max(0.0, upper)
+
+    def allow_crowding(self) -> bool:
+        """Let failure domains have more than their share, at a price; whether any is limited at all."""
+        for column in self.crowded:
+            self.model.upper[column] = np.inf
+        return bool(self.crowded)
 
     def fleets(self, values: NDArray[np.float64]) -> list[Fleet]:
         """The replicas of a solution."""
@@ -96,6 +109,8 @@ class Program:
             self.model.row({**total, missed: 1.0}, lower=rps)
         if claim.limits_spot:
             self._spot(claim, counts)
+        for domain in claim.domains:
+            self._domain(claim, counts, domain)
 
     def _carried(self, claim: Claim, counts: Sequence[int], role: Role) -> dict[int, float]:
         """Columns and coefficients whose sum is what the role's replicas carry, requests/s."""
@@ -137,6 +152,41 @@ class Program:
             limited = {counts[i]: claim.rates[i] * ((i in pool) - share) for i in places}
             forced = sum(claim.rates[i] * claim.low[i] for i in pool)
             self.model.row(limited, upper=forced * (1.0 - share))
+
+    def _domain(self, claim: Claim, counts: Sequence[int], domain: Domain) -> None:
+        """A failure domain's share of a role's capacity, rounded up to a replica; see `Domain.excess`."""
+        crowded = self.model.column(0.0, 0.0)
+        self.crowded.append(crowded)
+        self.cost[crowded] = CROWDED_PRICE * claim.dearest
+        limited = {counts[i]: claim.rates[i] * ((i in domain.own) - domain.share) for i in domain.among}
+        room, rounding = self._rounding(claim, counts, domain)
+        limited.update({crowded: -1.0, **rounding})
+        if domain.over(domain.low) > 0:
+            self._stays(claim, counts, domain, limited)
+        self.model.row(limited, upper=room)
+
+    def _rounding(self, claim: Claim, counts: Sequence[int], domain: Domain) -> tuple[float, dict[int, float]]:
+        """Requests/s by which the share is rounded up: a number, and columns that add to it. It is by the largest
+        replica that runs, so replicas of several sizes are asked which do."""
+        sizes = {i: domain.rounding * claim.rates[i] for i in domain.own}
+        room = max(min(sizes.values()), domain.standing)
+        larger = {i: size for i, size in sizes.items() if size > room}
+        if len(set(sizes.values())) == 1 or not larger:
+            return max(room, *sizes.values()), {}
+        runs = {i: self.model.column(0.0, 1.0) for i in larger}
+        for i, column in runs.items():
+            self.model.row({counts[i]: 1.0, column: -1.0}, lower=0.0)
+        self.model.row(dict.fromkeys(runs.values(), 1.0), upper=1.0)
+        return room, {column: -(larger[i] - room) for i, column in runs.items()}
+
+    def _stays(self, claim: Claim, counts: Sequence[int], domain: Domain, limited: dict[int, float]) -> None:
+        """What must run may be more than the share, where nothing is added to it."""
+        stays = self.model.column(0.0, 1.0, whole=True)
+        for i in domain.own:
+            most = float(claim.high[i] - claim.low[i])
+            if most > 0:
+                self.model.row({counts[i]: 1.0, stays: most}, upper=float(claim.high[i]))
+        limited[stays] = -domain.forced
 
     def _inventory(self, accelerator: str, gpus: int) -> None:
         used: dict[int, float] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from controlplane.domain.decision import Alternative
 from controlplane.domain.observation import Inventory
@@ -25,9 +25,21 @@ def binding(ask: Ask, replicas: Mapping[str, int], free: Mapping[str, int], inve
         if free[accelerator] < min(own):
             held.append(f"{inventory.gpus[accelerator]} {accelerator} in all")
     policy = ask.inputs.target.policy
+    # Failure domains are not among them: more than their share is had before anything is left uncarried.
     if policy.max_spot_share < 1.0 and any(v.capacity_type is CapacityType.SPOT for v in ask.inputs.target.variants):
         held.append(f"maxSpotShare {policy.max_spot_share:g}")
     return ", ".join(held) or "no variant is left"
+
+
+def crowded(claim: Claim, fleet: Sequence[int]) -> str:
+    """The failure domains that have more than their share, since the rest of the fleet could not be elsewhere, in
+    words; empty where all keep to it."""
+    found = []
+    for domain in claim.domains:
+        if domain.excess(fleet) > 0:
+            has = domain.held(fleet) / domain.total(fleet)
+            found.append(f"maxDomainShare {domain.share:g}: {domain.name} has {has:.0%} of {domain.role}")
+    return ", ".join(found)
 
 
 def alternatives(ask: Ask, claim: Claim, chosen: Mapping[str, int], free: Mapping[str, int]) -> tuple[Alternative, ...]:
@@ -76,6 +88,9 @@ def _broken(
     counts = [replicas[v.name] for v in claim.variants]
     if not claim.spot_allowed(counts):
         broken.append("the limits on Spot")
+    spread = crowded(claim, counts)
+    if spread:
+        broken.append(spread)
     held = claim.gpus([chosen[v.name] for v in claim.variants])
     for accelerator, gpus in claim.gpus(counts).items():
         left = max(0, free.get(accelerator, gpus)) + held[accelerator]

@@ -3495,7 +3495,7 @@ export interface components {
         /**
          * Plan
          * @description One target's share of the group's plan: least-cost replicas per variant. `feasible` False: best effort,
-         *     and `binding` names the bound that held.
+         *     and `binding` names the bound that held; where all is carried, it names a limit that could not be kept for it.
          */
         Plan: {
             /** Target */
@@ -3534,6 +3534,8 @@ export interface components {
             headroom?: {
                 [key: string]: number;
             };
+            /** Domain Loss Rps */
+            domain_loss_rps?: number | null;
         };
         /**
          * Policy
@@ -3658,6 +3660,8 @@ export interface components {
              * @default false
              */
             takeover: boolean;
+            /** Max Domain Share */
+            max_domain_share?: number | null;
         };
         /**
          * PolicyOut
@@ -4912,6 +4916,8 @@ export interface components {
             drain_s?: number | null;
             /** @default Resource */
             priced_by: components["schemas"]["PriceSource"];
+            /** Failure Domain */
+            failure_domain?: string | null;
         };
         /**
          * VariantObservation

@@ -6,7 +6,7 @@ export type Changed = { path: string; before: unknown; after: unknown };
 const ORDER = [
   ["apiVersion", "kind", "metadata", "spec"],
   ["name", "model", "mode", "group", "slo", "scaleTargetRef", "role", "accelerator", "acceleratorsPerReplica", "capacityType", "pricePerReplicaHour"],
-  ["minReplicas", "maxReplicas", "drainSeconds", "variants", "behavior", "scaleUp", "scaleDown", "stabilizationWindowSeconds", "selectPolicy", "policies"],
+  ["minReplicas", "maxReplicas", "drainSeconds", "failureDomain", "variants", "behavior", "scaleUp", "scaleDown", "stabilizationWindowSeconds", "selectPolicy", "policies"],
   ["type", "value", "periodSeconds", "preset", "ttft", "tpot", "e2e", "ttftSeconds", "tpotSeconds", "e2eSeconds", "seconds", "percentile", "attainment"],
   ["intervalSeconds", "forecast", "headroom", "scaleToZero", "schedules"],
 ].flat();

@@ -30,7 +30,7 @@ export function specOfTarget(target: Target): { spec: Spec; left: string[] } {
     ...inner("scaleToZero", own("idleSeconds", policy.idle_s, null)),
     ...(policy.schedules?.length ? { schedules: policy.schedules.map(scheduleOf) } : {}),
     ...inner("limits", { ...own("maxSampleAgeSeconds", policy.max_sample_age_s, 120), ...own("quorum", policy.quorum, 0.6), ...own("pendingDeadlineSeconds", policy.pending_deadline_s, 900) }),
-    ...inner("capacity", { ...own("maxSpotShare", policy.max_spot_share, 1), ...own("maxPoolShare", policy.max_pool_share, 1), ...own("maxSurge", policy.max_surge, null) }),
+    ...inner("capacity", { ...own("maxSpotShare", policy.max_spot_share, 1), ...own("maxPoolShare", policy.max_pool_share, 1), ...own("maxDomainShare", policy.max_domain_share, null), ...own("maxSurge", policy.max_surge, null) }),
     ...own("priority", policy.priority, 0),
     ...own("weight", policy.weight, 1),
     ...own("routing", policy.routing, "Weighted"),
@@ -58,6 +58,7 @@ function variantOf(one: Target["variants"][number]): Spec {
     maxReplicas: one.max_replicas,
     ...own("preference", one.preference, "Neutral"),
     ...own("drainSeconds", one.drain_s, null),
+    ...own("failureDomain", one.failure_domain, null),
   };
 }
 

@@ -94,7 +94,7 @@ describe("spec", () => {
     const understood = {
       model: "m",
       group: "default",
-      variants: [{ name: "h100", ref: { api_version: "apps/v1", kind: "Deployment", name: "chat" }, role: "Both", accelerator: "H100", gpus_per_replica: 2, capacity_type: "OnDemand", usd_per_replica_hour: 8, min_replicas: 0, max_replicas: 4, preference: "Neutral", drain_s: null, priced_by: "Catalog" }],
+      variants: [{ name: "h100", ref: { api_version: "apps/v1", kind: "Deployment", name: "chat" }, role: "Both", accelerator: "H100", gpus_per_replica: 2, capacity_type: "OnDemand", usd_per_replica_hour: 8, min_replicas: 0, max_replicas: 4, preference: "Neutral", drain_s: null, priced_by: "Catalog", failure_domain: "eu-west-1a" }],
       policy: {
         mode: "Live",
         slo: { ttft_s: 2, tpot_s: 3600, attainment: 0.99, e2e_s: null },
@@ -102,6 +102,7 @@ describe("spec", () => {
         scale_down: { stabilization_window_s: 300, policies: [{ type: "Percent", value: 100, period_s: 15 }], select_policy: "Max", tolerance: 0 },
         forecast_quantile: 0.9,
         idle_s: 600,
+        max_domain_share: 0.5,
         miss_usd_per_request: null,
       },
       metrics: { port: null, path: "/metrics", tls: null, bearer: { name: "s", key: "k" } },
@@ -110,9 +111,10 @@ describe("spec", () => {
       spec: {
         model: "m",
         slo: { ttftSeconds: 2, attainment: 0.99 },
-        variants: [{ name: "h100", scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "chat" }, accelerator: "H100", acceleratorsPerReplica: 2, minReplicas: 0, maxReplicas: 4 }],
+        variants: [{ name: "h100", scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "chat" }, accelerator: "H100", acceleratorsPerReplica: 2, minReplicas: 0, maxReplicas: 4, failureDomain: "eu-west-1a" }],
         behavior: { scaleDown: { stabilizationWindowSeconds: 300 } },
         scaleToZero: { idleSeconds: 600 },
+        capacity: { maxDomainShare: 0.5 },
       },
       left: ["metrics.bearerSecretRef"],
     });

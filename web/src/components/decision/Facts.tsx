@@ -129,11 +129,17 @@ export function Alternatives({ tick, explanation }: { tick: Tick; explanation: E
     dollarsPerHour(tick.plan.usd_per_hour),
     "",
     share(explanation?.plan.expected_attainment),
-    tick.plan.feasible ? "planned, before the rules" : `planned, though it cannot hold the SLO: ${tick.plan.binding}`,
+    whyPlanned(tick.plan),
   ];
   const hint = "Expected to be served: the share of the requests at the forecast's peak that find room within the SLO.";
   const head = ["Fleet", "Cost", "Against the plan", "Expected to be served", "Why"];
   return <Section title="What was planned, and what was not chosen" hint={hint} head={head} rows={[chosen, ...rows]} />;
+}
+
+/** A plan that carries all may still pass a limit that it could not keep. */
+function whyPlanned({ feasible, binding }: Tick["plan"]): string {
+  if (!feasible) return `planned, though it cannot hold the SLO: ${binding}`;
+  return binding ? `planned, before the rules; ${binding}` : "planned, before the rules";
 }
 
 export function Done({ tick }: { tick: Tick }) {
