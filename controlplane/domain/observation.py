@@ -89,6 +89,18 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraPage:
+    """What one page says of LoRA adapters. A request of the base model has none, and needs no slot."""
+
+    slots: int
+    """Adapters that one batch may hold (vLLM's `--max-loras`)."""
+    now: tuple[str, ...]
+    """Adapters of the requests that ran or waited at the engine's newest step."""
+    lately: tuple[str, ...]
+    """Those of the last quarter of an hour, `now` included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One replica's metrics page, read. None means that the page did not say; never zero for missing.
 
@@ -119,6 +131,7 @@ class Sample:
     iteration_tokens: Histogram | None = None
     uncached_prompt_tokens: Histogram | None = None
     """Prompt tokens of a request that the prefix cache did not have."""
+    lora: LoraPage | None = None
     engine: str = ""
     """Which engine's page it was."""
     faults: tuple[Fault, ...] = ()
@@ -134,6 +147,25 @@ class LatencySummary:
     p90_s: float
     p99_s: float
     within_slo: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """How LoRA adapters are used on one replica of a variant: numbers alone, names stay with the pages.
+
+    A batch holds at most `slots` different ones; a request whose adapter finds none waits, whatever room there is.
+    """
+
+    slots: int
+    """Of unlike replicas the fewest."""
+    adapters: int
+    """Different adapters that one replica was asked for in the last quarter of an hour; of several the most."""
+    at_once: float | None = None
+    """Different adapters among one replica's requests at a time: the mean over moments at which it had any."""
+    share: float | None = None
+    """Part of the requests that is of any one of `adapters`, were all asked for alike: what makes that many of the
+    requests of those moments touch `at_once`. At most 1/`adapters`; less where many are of the base model or of a few.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +210,8 @@ class VariantObservation:
     """Ready replicas by what they were made from (see `Replica.template`); those not known are left out."""
     queue_s: float | None = None
     """Mean time in the engines' queues before a request was first scheduled, seconds."""
+    lora: LoraUse | None = None
+    """None: no page tells of adapters."""
 
 
 LENGTH_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)
