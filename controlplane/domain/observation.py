@@ -208,10 +208,10 @@ class VariantObservation:
     """Why the failed ones fail, in the cluster's word: CrashLoopBackOff, ImagePullBackOff..."""
     templates: Mapping[str, int] = field(default_factory=dict)
     """Ready replicas by what they were made from (see `Replica.template`); those not known are left out."""
-    queue_s: float | None = None
-    """Mean time in the engines' queues before a request was first scheduled, seconds."""
     lora: LoraUse | None = None
     """None: no page tells of adapters."""
+    queue_s: float | None = None
+    """Mean time in the engines' queues before a request was first scheduled, seconds."""
 
 
 LENGTH_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)

@@ -20,9 +20,9 @@ from controlplane.domain.observation import (
     VariantObservation,
 )
 from controlplane.domain.target import Role, Target, Variant
+from controlplane.observing.adapter_use import lora_use
 from controlplane.observing.counts import counted, has_node
 from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
-from controlplane.observing.lora import lora_use
 from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
 
 MANY_REQUESTS = 1000

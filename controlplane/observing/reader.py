@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from controlplane.domain.observation import Fault, FaultKind, Histogram, LoraPage
+from controlplane.observing.adapter_use import lora_page
 from controlplane.observing.dialects import Dialect, Reading, Source
 from controlplane.observing.layout import Buckets, Layout, NotPlain, layout_of
-from controlplane.observing.lora import lora_page
 from controlplane.observing.page_lines import NotAPage, careful_heads_and_values, heads_and_values
 
 
