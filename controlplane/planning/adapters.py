@@ -6,9 +6,9 @@ are in go on being admitted meanwhile, so an adapter leaves only in a lull of it
 
 Pages tell which adapters a replica was asked for, not how often. With A adapters that are all asked for alike, each by
 a share p of the requests, a batch of n touches `D(n) = A(1 - (1 - p)^n)` of them. p is what makes D as large as it was
-seen to be in the last minutes (`observing.adapter_use`). At most it is 1/A, where no request is of the base model: of all
-shares even ones touch the most adapters (D is concave in each from a batch of one on), so they stand for what is not
-known.
+seen to be in the last minutes (`observing.adapter_use`). At most it is 1/A, where no request is of the base model: of
+all shares even ones touch the most adapters (D is concave in each from a batch of one on), so they stand for what is
+not known.
 
 * Capacity. D(n) may not pass the slots, or the rest is never served: `n = ln(1 - slots/A) / ln(1 - p)`.
 * Tail. Each adapter is busy for `q = 1 - (1 - p)^n` of the time: an M/G/infinity queue of load `x = -ln(1 - q)`, whose
