@@ -15,7 +15,7 @@ not known.
   busy periods last `(e^x - 1)/x` stays. A request is deferred where its own adapter is not in and `slots` others are;
   slots fall free at the pace of the busy periods' ends, less those taken by others that wait.
 
-tests/planning/test_adapters.py holds both to a Monte Carlo of the scheduler's rule; docs/capacity.md has its table.
+benchmarks/lora_slots.py holds both beside a Monte Carlo of the scheduler's rule; docs/capacity.md has its table.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ MEMORY_S = 900.0
 """For so long adapters count that no page tells of any more: pages of engines that were just started tell nothing."""
 CONTENTION = 0.8
 """Of the slots that fall free, what others that wait take where all are in use, less by the square of their use.
-Fitted to the Monte Carlo: of 3 to 100 adapters on 2 to 16 slots, shares of 0.2 to 15 % that are late by a fifth or two
-of a stay come out within 1.25 times in the median and 2.3 times at worst; without it, up to 6 times too few."""
+Fitted to the Monte Carlo: of 3 to 100 adapters on 2 to 16 slots, shares of 0.2 to 15 % that wait a fifth of a stay or
+two come out within 1.3 times in the median and 1.9 at the 90th percentile; a constant half gives up to 5 times too
+few."""
 LONGEST_LOAD = 50.0
 """Of one adapter, beyond which its busy period has no end anyhow (and `exp` none either)."""
 

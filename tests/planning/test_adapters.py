@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from dataclasses import replace
-from itertools import accumulate
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.lora_slots import mixes, played, sequences_for
 from controlplane.domain.decision import Calibration, CapacityBound, Memory, TargetInputs
 from controlplane.domain.observation import LoraUse, VariantObservation
 from controlplane.domain.target import Role
@@ -94,51 +93,29 @@ def test_even_shares_touch_the_most(weights: list[float], sequences: float, base
     assert crowd(len(weights) - 1, len(weights)).touched(sequences) >= touched - 1e-9
 
 
-def scheduled(crowd: Crowd, sequences: float, stay_s: float, limit_s: float) -> float:
-    """Share that waits longer, where a request is admitted if its adapter is in the batch or a slot is free; a slot
-    that falls free goes to the adapter that has waited longest."""
-    random = np.random.default_rng(7)
-    count = 40_000
-    gaps = random.exponential(stay_s / sequences, count)
-    stays = random.lognormal(math.log(stay_s) - 0.15, math.sqrt(0.3), count)
-    adapters = random.integers(crowd.adapters, size=count)
-    running, waiting = [0] * crowd.adapters, [list[int]() for _ in range(crowd.adapters)]
-    ends: list[tuple[float, int]] = []
-    at_s = list(accumulate(gaps))
-    late = 0
-
-    def start(request: int, now_s: float) -> None:
-        running[adapters[request]] += 1
-        heapq.heappush(ends, (now_s + stays[request], int(adapters[request])))
-
-    for request, now_s in enumerate(at_s):
-        while ends and ends[0][0] <= now_s:
-            ended_s, adapter = heapq.heappop(ends)
-            running[adapter] -= 1
-            while sum(map(bool, running)) < crowd.slots and any(waiting):
-                first = min((queue for queue in waiting if queue), key=lambda queue: queue[0])
-                late += sum(ended_s - at_s[one] > limit_s for one in first)
-                for one in first:
-                    start(one, ended_s)
-                first.clear()
-        if running[adapters[request]] or sum(map(bool, running)) < crowd.slots:
-            start(request, now_s)
-        else:
-            waiting[adapters[request]].append(request)
-    return late / count
+@pytest.mark.parametrize("mix", ["even", "zipf"])
+@pytest.mark.parametrize(("slots", "adapters", "fill"), [(2, 4, 0.4), (4, 5, 0.7), (4, 16, 0.5), (8, 50, 0.6)])
+def test_the_closed_form_is_near_the_schedulers_rule(slots: int, adapters: int, fill: float, mix: str) -> None:
+    """At loads at which a few percent wait longer than a fifth of a stay, told what pages tell."""
+    shares = mixes(adapters)[mix]
+    sequences = sequences_for(shares, fill * slots)
+    waits, use = played(slots, shares, sequences)
+    late, found = float(np.mean(waits > 0.2)), Crowd.of(use)
+    assert found is not None
+    assert 0.005 < late < 0.1
+    assert late / 1.6 < found.late(sequences, 1.0, 0.2) < late * 1.8
+    assert found.most_sequences() < 1.05 * sequences_for(shares, slots)
 
 
-@pytest.mark.parametrize(
-    ("slots", "adapters", "fill", "within"),
-    [(2, 4, 0.4, 1.6), (4, 5, 0.6, 1.6), (4, 8, 0.6, 1.6), (4, 16, 0.5, 1.6), (8, 16, 0.7, 1.6), (8, 50, 0.6, 1.6)],
-)
-def test_the_closed_form_is_near_the_schedulers_rule(slots: int, adapters: int, fill: float, within: float) -> None:
-    """At loads at which a few percent wait longer than a fifth of a stay."""
-    made = crowd(slots, adapters)
-    sequences = math.log1p(-fill * slots / adapters) / math.log1p(-1.0 / adapters)
-    played = scheduled(made, sequences, 5.0, 1.0)
-    assert 0.005 < played < 0.1
-    assert played / within < made.late(sequences, 5.0, 1.0) < played * within
+def test_what_cannot_be_served_is_late() -> None:
+    """One slot for two adapters is full with one sequence each of them could bring alone: at four times that, most
+    of the time one of them waits for a lull of the other."""
+    shares = mixes(2)["even"]
+    waits, use = played(1, shares, 4.0 * sequences_for(shares, 1.0))
+    found = Crowd.of(use)
+    assert found is not None
+    assert found.late(4.0 * found.most_sequences(), 1.0, 1.0) == pytest.approx(0.75)
+    assert float(np.mean(waits > 1.0)) > 0.3
 
 
 def told(use: LoraUse | None, **changes: object) -> Calibration:

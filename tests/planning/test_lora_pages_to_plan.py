@@ -6,6 +6,7 @@ The simulator plays no adapters: what is looked at is what the plan makes of the
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -39,9 +40,8 @@ class Tenants:
         return page + "".join(f"vllm:lora_requests_info{{{ls}}} {at_s!r}\n" for ls, at_s in self._states.items())
 
 
-def play(tenants: Tenants | None = None) -> Run:
-    options = {} if tenants is None else {"cripple": tenants}
-    return Run(load_scenario("league-8b"), tripling(8, 20.0), initial={"default/chat-h100": 3}, **options).play()
+def play(tell: Callable[[str], str] = str) -> Run:
+    return Run(load_scenario("league-8b"), tripling(8, 20.0), cripple=tell, initial={"default/chat-h100": 3}).play()
 
 
 @pytest.fixture(scope="module")
