@@ -70,11 +70,12 @@ class Replica:
 
     def look(self, now: float) -> Sample:
         """What a page would tell."""
-        wanted = [one for one in range(self.adapters) if self.running[one] or self.waiting[one]]
-        names = tuple(str(one) for one in wanted)
-        every = tuple(str(one) for one in range(self.adapters))
-        queued = float(sum(map(len, self.waiting)))
-        return Sample("r", "v", now, float(sum(self.running)), queued, lora=LoraPage(self.slots, names, every))
+        every = [str(one) for one in range(self.adapters)]
+        runs = tuple(name for name, count in zip(every, self.running, strict=True) if count)
+        stuck = tuple(n for n, w, r in zip(every, self.waiting, self.running, strict=True) if w and not r)
+        batch, queued = float(sum(self.running)), float(sum(map(len, self.waiting)))
+        page = LoraPage(self.slots, (*runs, *stuck), tuple(every), stuck)
+        return Sample("r", "v", now, batch, queued, finished_total=len(self.waits) - batch, lora=page)
 
     def _start(self, now: float, came: float, adapter: int, stays: Sequence[float]) -> None:
         self.running[adapter] += 1

@@ -98,6 +98,8 @@ class LoraPage:
     """Adapters of the requests that ran or waited at the engine's newest step."""
     lately: tuple[str, ...]
     """Those of the last quarter of an hour, `now` included."""
+    stuck: tuple[str, ...] = ()
+    """Those of `now` of which every request waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +165,9 @@ class LoraUse:
     at_once: float | None = None
     """Different adapters among one replica's requests at a time: the mean over moments at which it had any."""
     share: float | None = None
-    """Part of the requests that is of any one of `adapters`, were all asked for alike: what makes that many of the
-    requests of those moments touch `at_once`. At most 1/`adapters`; less where many are of the base model or of a few.
-    """
+    """Part of the requests that is of any one of the `slots` adapters asked for most, in the mean over them."""
+    rest: float | None = None
+    """The same of any one of the others; None of both: not known, or as many slots as adapters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class LoraState:
 
     place: int
     slots: int
-    adapters: tuple[str, ...]
+    running: tuple[str, ...]
+    waiting: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ class _Meaning:
     number: float
     """Of a bucket its bound, of a label its value, of a state of adapters the slots."""
     source: Source
-    adapters: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    """Of a state of adapters, those of requests that run, and of requests that wait."""
 
 
 _Row = tuple[int, _Meaning]
@@ -140,9 +143,13 @@ def _lora(family: LoraFamily | None, name: str, labels: Mapping[str, str]) -> It
     slots = "" if family is None else labels.get(family.slots, "")
     if family is None or not (slots.isascii() and slots.isdigit() and len(slots) <= MOST_DIGITS and int(slots)):
         return
-    listed = (one.strip() for label in family.adapters for one in labels.get(label, "").split(","))
-    adapters = islice((sys.intern(one) for one in dict.fromkeys(listed) if one), MOST_ADAPTERS)
-    yield _Meaning(name, "lora", float(slots), family.source, tuple(adapters))
+    running, waiting = (_adapters(labels.get(label, "")) for label in (family.running, family.waiting))
+    yield _Meaning(name, "lora", float(slots), family.source, running, waiting)
+
+
+def _adapters(listed: str) -> tuple[str, ...]:
+    names = dict.fromkeys(one.strip() for one in listed.split(","))
+    return tuple(islice((sys.intern(one) for one in names if one), MOST_ADAPTERS))
 
 
 @lru_cache
@@ -199,7 +206,7 @@ def _layout(
         if meaning.part == "value":
             scalars[meaning.source].append(number)
         elif meaning.part == "lora":
-            lora.append(LoraState(number, int(meaning.number), meaning.adapters))
+            lora.append(LoraState(number, int(meaning.number), meaning.running, meaning.waiting))
         else:
             families[meaning.source].append((number, meaning))
     own = any(meaning.name.startswith(dialect.marks) for _, meaning in rows)

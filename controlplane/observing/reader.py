@@ -170,7 +170,7 @@ def _lora(page: _Page) -> LoraPage | None:
     family, states = page.dialect.lora, page.layout.lora
     if family is None or not states or family.source in page.spoiled:
         return None
-    return lora_page([(page.values[one.place], one.slots, one.adapters) for one in states])
+    return lora_page([(page.values[one.place], one.slots, one.running, one.waiting) for one in states])
 
 
 def _histogram(page: _Page, sources: tuple[Source, ...], name: str) -> Histogram | None:

@@ -123,7 +123,10 @@ def _bounds(
         CapacityBound.KV: edge * kv_tokens / (cost.a_s * mix.context + kv_tokens * request_s),
         CapacityBound.SEQUENCES: batch(room.sequences),
     }
-    return bounds if room.crowd is None else {**bounds, CapacityBound.LORA_SLOTS: batch(room.crowd.most_sequences())}
+    crowd = room.crowd
+    if crowd is None or crowd.starving <= 1.0 - target.policy.slo.attainment:
+        return bounds  # who starves, if any, is among those that may miss: the tail counts them
+    return {**bounds, CapacityBound.LORA_SLOTS: batch(crowd.most_sequences())}
 
 
 def _edge(demand: Demand) -> float:

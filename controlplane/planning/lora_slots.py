@@ -22,9 +22,9 @@ ELEMENT_BYTES = 2.0
 """`--lora-dtype auto` is the type that the model computes in: 16 bits, also where weights are stored in fewer."""
 STEP_SHARE = 0.13
 """By which the kernels of a slot or more lengthen a step, at any rank: vLLM 0.25 with a 7B model and one adapter of
-rank 8 has a TPOT 12.6 % higher and makes 11.4 % fewer tokens (vllm-project/vllm#48887); SGLang with an 8B model and
-rank 32 a TPOT 15 % higher (sgl-project/sglang#15912); Punica 2 ms a token (arXiv:2310.18547). Kernels of 2024 cost a
-third of the throughput (vllm-project/vllm#11267). A replica's own steps are learned as it runs."""
+rank 8 has a TPOT 12.6 % higher and makes 11.4 % fewer tokens (vllm-project/vllm#48887); SGLang on Ascend with an 8B
+model and rank 32 one 15 % higher (sgl-project/sglang#15912); Punica 2 ms a token (arXiv:2310.18547). Kernels of 2024
+cost a third of the throughput (vllm-project/vllm#11267). A replica's own steps are learned as it runs."""
 
 
 class LoraError(ValueError):

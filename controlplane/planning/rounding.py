@@ -114,7 +114,12 @@ def _variant(seen: VariantObservation) -> VariantObservation:
 
 
 def _lora(use: LoraUse) -> LoraUse:
-    return replace(use, at_once=_maybe(use.at_once, ROUGH_DIGITS), share=_maybe(use.share, ROUGH_DIGITS))
+    return replace(
+        use,
+        at_once=_maybe(use.at_once, ROUGH_DIGITS),
+        share=_maybe(use.share, ROUGH_DIGITS),
+        rest=_maybe(use.rest, ROUGH_DIGITS),
+    )
 
 
 def _latency(seen: LatencySummary) -> LatencySummary:

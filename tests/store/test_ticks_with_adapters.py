@@ -15,7 +15,7 @@ from controlplane.store.ledger import PostgresLedger
 from tests.builders import make_group, make_inputs, make_observation, make_target
 from tests.builders import make_tick as decided
 
-USE = LoraUse(4, 9, 3.21, 0.0512)
+USE = LoraUse(4, 9, 3.21, 0.0512, 0.0487)
 
 
 def tick_with_adapters() -> Tick:

@@ -68,11 +68,12 @@ class LoraFamily:
 
     source: Source
     slots: str
-    adapters: tuple[str, ...]
+    running: str
+    waiting: str
 
     def formula(self) -> str:
         """As it stands in the documentation's table."""
-        return f"{self.source.formula()}[{', '.join((self.slots, *self.adapters))}]"
+        return f"{self.source.formula()}[{self.slots}, {self.running}, {self.waiting}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,5 +40,5 @@ VLLM = Dialect(
     required=("running", "waiting", "kv_usage", "generation_tokens_total", "finished_total", "ttft_s", "prompt_tokens"),
     means=MEANS,
     old=frozenset({"vllm:time_per_output_token_seconds", "vllm:time_in_queue_requests"}),
-    lora=LoraFamily(Source("vllm:lora_requests_info"), "max_lora", ("running_lora_adapters", "waiting_lora_adapters")),
+    lora=LoraFamily(Source("vllm:lora_requests_info"), "max_lora", "running_lora_adapters", "waiting_lora_adapters"),
 )

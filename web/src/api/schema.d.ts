@@ -3079,6 +3079,8 @@ export interface components {
             at_once?: number | null;
             /** Share */
             share?: number | null;
+            /** Rest */
+            rest?: number | null;
         };
         /**
          * ManualScale
