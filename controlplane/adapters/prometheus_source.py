@@ -74,7 +74,8 @@ def _needed() -> tuple[str, ...]:
     scalars = [source.name for dialect in ENGINES for source in dialect.sources()]
     families = [source.name for dialect in ENGINES for sources in dialect.histograms.values() for source in sources]
     parts = [f"{name}_{part}" for name in families for part in ("bucket", "sum", "count")]
-    return tuple(dict.fromkeys([*scalars, *(f"{name}_total" for name in scalars), *parts]))
+    states = [dialect.lora.source.name for dialect in ENGINES if dialect.lora is not None]
+    return tuple(dict.fromkeys([*scalars, *(f"{name}_total" for name in scalars), *parts, *states]))
 
 
 NAMES = _needed()

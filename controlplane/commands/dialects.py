@@ -35,6 +35,7 @@ def _overview() -> Iterator[str]:
     yield "| --- |" + " --- |" * len(ENGINES)
     for field in fields:
         yield f"| `{field}` | " + " | ".join(_mark(dialect, field) for dialect in ENGINES) + " |"
+    yield "| `lora` | " + " | ".join("yes" if dialect.lora else "-" for dialect in ENGINES) + " |"
 
 
 def _mark(dialect: Dialect, field: str) -> str:
@@ -55,6 +56,8 @@ def _own(dialect: Dialect) -> Iterator[str]:
         now = [_family(source) for source in sources if source.name not in dialect.old]
         old = [_family(source) for source in sources if source.name in dialect.old]
         yield f"| `{field}` (histogram) | {', else '.join(now)} | {', '.join(old)} |"
+    if dialect.lora is not None:
+        yield f"| `lora` | `{dialect.lora.formula()}` |  |"
 
 
 def _family(source: Source) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 from controlplane.commands.options import OptionError, accelerators, counts, model_shape, positive
 from controlplane.domain.target import Slo
 from controlplane.planning.fit_report import FitRow, Workload, best_widths, fit_rows
+from controlplane.planning.lora_slots import DEFAULT_RANK, DEFAULT_SLOTS, STEP_SHARE, LoraSlots
 from controlplane.planning.model_shape import ModelShape
 
 GB = 1e9
@@ -34,6 +35,8 @@ class FitOptions:
     tpot_s: float
     widths: str
     kv_dtype: str
+    max_loras: int | None
+    lora_rank: int | None
     every: bool
     as_json: bool
 
@@ -50,12 +53,12 @@ def run_fit(options: FitOptions) -> None:
         if tokens < 1:
             raise OptionError(f"{option} is {tokens}; allowed: an integer of 1 or more")
     workload = Workload(options.input_tokens, options.output_tokens)
-    gpus = accelerators(options.accelerators, options.prices)
-    rows = fit_rows(shape, gpus, counts("--tp", options.widths), workload, slo)
+    gpus, lora = accelerators(options.accelerators, options.prices), _lora(options)
+    rows = fit_rows(shape, gpus, counts("--tp", options.widths), workload, slo, lora)
     if options.as_json:
-        print(json.dumps(_document(shape, workload, slo, rows), indent=2))
+        print(json.dumps(_document(shape, workload, slo, lora, rows), indent=2))
         return
-    for line in _heading(shape, workload, slo):
+    for line in _heading(shape, workload, slo, lora):
         print(line)
     short = not options.every and not options.accelerators
     Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(_table(best_widths(rows) if short else rows))
@@ -72,16 +75,28 @@ def _with_kv_dtype(shape: ModelShape, dtype: str) -> ModelShape:
     return shape if element_bytes is None else replace(shape, kv_bytes_per_element=element_bytes)
 
 
-def _document(shape: ModelShape, workload: Workload, slo: Slo, rows: Sequence[FitRow]) -> dict[str, object]:
+def _lora(options: FitOptions) -> LoraSlots | None:
+    """As `vllm serve --enable-lora`: what is not given is vLLM's default."""
+    if options.max_loras is None and options.lora_rank is None:
+        return None
+    slots = DEFAULT_SLOTS if options.max_loras is None else options.max_loras
+    return LoraSlots(slots, DEFAULT_RANK if options.lora_rank is None else options.lora_rank)
+
+
+def _document(
+    shape: ModelShape, workload: Workload, slo: Slo, lora: LoraSlots | None, rows: Sequence[FitRow]
+) -> dict[str, object]:
+    slots = None if lora is None else {"max_loras": lora.slots, "max_lora_rank": lora.rank, "step_share": STEP_SHARE}
     return {
         "model": asdict(shape),
         "workload": asdict(workload),
         "slo": {"ttft_s": slo.ttft_s, "tpot_s": slo.tpot_s},
+        "lora": slots,
         "rows": [asdict(row) for row in rows],
     }
 
 
-def _heading(shape: ModelShape, workload: Workload, slo: Slo) -> list[str]:
+def _heading(shape: ModelShape, workload: Workload, slo: Slo, lora: LoraSlots | None) -> list[str]:
     count = f"{shape.parameters / GB:.2f}B parameters"
     if shape.active_parameters != shape.parameters:
         count += f", {shape.active_parameters / GB:.2f}B active"
@@ -89,16 +104,28 @@ def _heading(shape: ModelShape, workload: Workload, slo: Slo) -> list[str]:
     return [
         f"{shape.name}: {count}, {shape.weight_format}, {heads}, context {shape.max_context_tokens}",
         *(f"note: {note}" for note in shape.notes),
+        *_lora_heading(lora),
         f"ISL {workload.input_tokens}, OSL {workload.output_tokens}, TTFT <= {slo.ttft_s:g} s, "
         f"TPOT <= {slo.tpot_s * 1e3:g} ms; predicted from datasheets, not measured",
+    ]
+
+
+def _lora_heading(lora: LoraSlots | None) -> list[str]:
+    if lora is None:
+        return []
+    return [
+        f"LoRA: {lora.slots} x rank {lora.rank}, every request with an adapter; steps {STEP_SHARE:.0%} longer, as "
+        "measured on vLLM 0.25 (vllm-project/vllm#48887)"
     ]
 
 
 def _table(rows: Sequence[FitRow]) -> Table:
     table = Table(box=None, pad_edge=False)
     left = ("ACCELERATOR", "FITS", "BOUND", "NOTE")
+    lora = any(row.lora_bytes is not None for row in rows)
     for column in (
-        *("ACCELERATOR", "TP", "FITS", "WEIGHTS GB", "KV B/TOKEN", "KV TOKENS", "SEQS", "TTFT ms", "TPOT ms", "REQ/S"),
+        *("ACCELERATOR", "TP", "FITS", "WEIGHTS GB", *(["LORA GB"] if lora else [])),
+        *("KV B/TOKEN", "KV TOKENS", "SEQS", "TTFT ms", "TPOT ms", "REQ/S"),
         *("BOUND", "$/H", "$/M OUT", "$/M TOKENS", "NOTE"),
     ):
         table.add_column(column, justify="left" if column in left else "right", no_wrap=column != "NOTE")
@@ -113,6 +140,7 @@ def _cells(row: FitRow) -> list[str]:
         str(row.gpus),
         "cheapest" if row.cheapest else "yes" if row.fits else "no",
         f"{row.weight_bytes / GB:.1f}",
+        *([] if row.lora_bytes is None else [f"{row.lora_bytes / GB:.2f}"]),
         f"{row.kv_bytes_per_token:.0f}",
         shown(row.kv_tokens, "d"),
         shown(row.sequences, "d"),

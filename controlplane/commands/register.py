@@ -43,6 +43,10 @@ def fit(
     kv_dtype: Annotated[
         str, typer.Option(help="Of the KV cache: auto (as the checkpoint says), bf16 or fp8.")
     ] = "auto",
+    max_loras: Annotated[
+        int | None, typer.Option(help="LoRA adapters in a batch, as vLLM's --max-loras; without either: no LoRA.")
+    ] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="Their highest rank, as vLLM's --max-lora-rank.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every accelerator at every width.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON: every row.")] = False,
 ) -> None:
@@ -60,6 +64,8 @@ def fit(
             tpot_s=tpot,
             widths=tp,
             kv_dtype=kv_dtype,
+            max_loras=max_loras,
+            lora_rank=lora_rank,
             every=every,
             as_json=as_json,
         )

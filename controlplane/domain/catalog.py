@@ -52,6 +52,9 @@ class Model:
     kv_bytes_per_element: float = 2.0
     stored_weight_bytes: float | None = None
     cached_bytes_per_token: float | None = None
+    intermediate_size: int | None = None
+    vocab_size: int | None = None
+    """These two are asked for by the size of a LoRA adapter alone; None: not said."""
 
     @property
     def weight_bytes(self) -> float:
@@ -112,17 +115,33 @@ ACCELERATORS: dict[str, Accelerator] = {
     )
 }
 
+
+def _model(
+    name: str,
+    parameters: float,
+    layers: int,
+    hidden: int,
+    heads: tuple[int, int, int],
+    context: int,
+    inner: int,
+    vocabulary: int,
+    weight_bytes: float = 2.0,
+) -> Model:
+    return Model(name, parameters, layers, hidden, *heads, context, weight_bytes, 2.0, None, None, inner, vocabulary)
+
+
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
-        # From each model's config.json (num_hidden_layers, hidden_size, num_attention_heads, num_key_value_heads).
-        Model("llama-3.1-8b", 8.03e9, 32, 4096, 32, 8, 128, 131072),
-        Model("llama-3.1-70b", 70.6e9, 80, 8192, 64, 8, 128, 131072),
-        Model("llama-3.1-70b-fp8", 70.6e9, 80, 8192, 64, 8, 128, 131072, weight_bytes_per_param=1.0),
-        Model("qwen3-8b", 8.19e9, 36, 4096, 32, 8, 128, 40960),
-        Model("qwen3-32b", 32.8e9, 64, 5120, 64, 8, 128, 40960),
-        Model("mistral-7b", 7.25e9, 32, 4096, 32, 8, 128, 32768),
-        Model("gemma-2-9b", 9.24e9, 42, 3584, 16, 8, 256, 8192),
+        # From each model's config.json: num_hidden_layers, hidden_size, (num_attention_heads, num_key_value_heads,
+        # head_dim), max_position_embeddings, intermediate_size, vocab_size.
+        _model("llama-3.1-8b", 8.03e9, 32, 4096, (32, 8, 128), 131072, 14336, 128256),
+        _model("llama-3.1-70b", 70.6e9, 80, 8192, (64, 8, 128), 131072, 28672, 128256),
+        _model("llama-3.1-70b-fp8", 70.6e9, 80, 8192, (64, 8, 128), 131072, 28672, 128256, 1.0),
+        _model("qwen3-8b", 8.19e9, 36, 4096, (32, 8, 128), 40960, 12288, 151936),
+        _model("qwen3-32b", 32.8e9, 64, 5120, (64, 8, 128), 40960, 25600, 151936),
+        _model("mistral-7b", 7.25e9, 32, 4096, (32, 8, 128), 32768, 14336, 32768),
+        _model("gemma-2-9b", 9.24e9, 42, 3584, (16, 8, 256), 8192, 14336, 256000),
     )
 }
 

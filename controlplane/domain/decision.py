@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from controlplane.domain.observation import ColdStartStages, Inventory, Load, Observation, Surroundings
+from controlplane.domain.observation import ColdStartStages, Inventory, Load, LoraUse, Observation, Surroundings
 from controlplane.domain.target import Target
 from forecasters.types import QuantileForecast, Regime
 
@@ -87,6 +87,9 @@ class Calibration:
     misses_seen: float = 0.0
     misses_expected: float = 0.0
     misses_weight: float = 0.0
+    lora: LoraUse | None = None
+    """How its LoRA adapters were used when its pages last told, at `lora_at_s` (unix seconds)."""
+    lora_at_s: float | None = None
 
 
 class OutageKind(StrEnum):
@@ -168,6 +171,7 @@ class CapacityBound(StrEnum):
     TTFT = "Ttft"
     KV = "Kv"
     SEQUENCES = "Sequences"
+    LORA_SLOTS = "LoraSlots"
     E2E = "E2e"
     INFEASIBLE = "Infeasible"
 

@@ -89,6 +89,20 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraPage:
+    """What one page says of LoRA adapters. A request of the base model has none, and needs no slot."""
+
+    slots: int
+    """Adapters that one batch may hold (vLLM's `--max-loras`)."""
+    now: tuple[str, ...]
+    """Adapters of the requests that ran or waited at the engine's newest step."""
+    lately: tuple[str, ...]
+    """Those of the last quarter of an hour, `now` included."""
+    stuck: tuple[str, ...] = ()
+    """Those of `now` of which every request waits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One replica's metrics page, read. None means that the page did not say; never zero for missing.
 
@@ -119,6 +133,7 @@ class Sample:
     iteration_tokens: Histogram | None = None
     uncached_prompt_tokens: Histogram | None = None
     """Prompt tokens of a request that the prefix cache did not have."""
+    lora: LoraPage | None = None
     engine: str = ""
     """Which engine's page it was."""
     faults: tuple[Fault, ...] = ()
@@ -134,6 +149,25 @@ class LatencySummary:
     p90_s: float
     p99_s: float
     within_slo: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """How LoRA adapters are used on one replica of a variant: numbers alone, names stay with the pages.
+
+    A batch holds at most `slots` different ones; a request whose adapter finds none waits, whatever room there is.
+    """
+
+    slots: int
+    """Of unlike replicas the fewest."""
+    adapters: int
+    """Different adapters that one replica was asked for in the last quarter of an hour; of several the most."""
+    at_once: float | None = None
+    """Different adapters among one replica's requests at a time: the mean over moments at which it had any."""
+    share: float | None = None
+    """Part of the requests that is of any one of the `slots` adapters asked for most, in the mean over them."""
+    rest: float | None = None
+    """The same of any one of the others; None of both: not known, or as many slots as adapters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +215,8 @@ class VariantObservation:
     """Why the failed ones fail, in the cluster's word: CrashLoopBackOff, ImagePullBackOff..."""
     templates: Mapping[str, int] = field(default_factory=dict)
     """Ready replicas by what they were made from (see `Replica.template`); those not known are left out."""
+    lora: LoraUse | None = None
+    """None: no page tells of adapters."""
     queue_s: float | None = None
     """Mean time in the engines' queues before a request was first scheduled, seconds."""
 

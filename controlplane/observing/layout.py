@@ -4,12 +4,14 @@ taken from a cache, since scrape after scrape, and replica after replica, they a
 from __future__ import annotations
 
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
-from controlplane.observing.dialects import ENGINES, ROUTERS, Dialect, Source
+from controlplane.observing.dialects import ENGINES, ROUTERS, Dialect, LoraFamily, Source
 from controlplane.observing.page_lines import NotAPage, labels_of, name_and_labels
 
 KEPT = 256
@@ -17,6 +19,9 @@ KEPT = 256
 KEPT_HEADS = 1 << 15
 """Heads whose meaning is kept, of about 300 B each: where a label changes all the time (the adapters at work), a new
 layout is then made of heads that are known but for one."""
+MOST_DIGITS = 6
+MOST_ADAPTERS = 1024
+"""A batch has at most a few hundred requests: a page that lists more than so many adapters of one has not met them."""
 _DIALECTS = {dialect.engine: dialect for dialect in (*ENGINES, *ROUTERS)}
 
 
@@ -33,6 +38,16 @@ class Buckets:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraState:
+    """Adapters in use together, and where it stands when that was last so."""
+
+    place: int
+    slots: int
+    running: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Places are in `needed`, which are places on the page."""
 
@@ -45,6 +60,7 @@ class Layout:
     constants: Mapping[Source, tuple[float, ...]]
     """What labels say."""
     histograms: Mapping[Source, Buckets]
+    lora: tuple[LoraState, ...]
     twice: Mapping[Source, str]
     """Sources of which a series stands on the page twice, and its name: neither of the two is to be believed."""
     own: bool
@@ -62,8 +78,11 @@ class _Meaning:
     name: str
     part: str
     number: float
-    """Of a bucket its bound, of a label its value."""
+    """Of a bucket its bound, of a label its value, of a state of adapters the slots."""
     source: Source
+    running: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    """Of a state of adapters, those of requests that run, and of requests that wait."""
 
 
 _Row = tuple[int, _Meaning]
@@ -102,17 +121,35 @@ def _meanings(engine: str, head: bytes) -> tuple[_Meaning, ...]:
     name, labels = split[0].decode(), labels_of(split[1])
     if labels is None:
         raise NotAPage(f"the labels of {name} cannot be read: {split[1][:80].decode('utf-8', 'replace')!r}")
-    return tuple(_found(name, labels, wanted))
+    return tuple(_found(engine, name, labels, wanted))
 
 
-def _found(name: str, labels: Mapping[str, str], wanted: Sequence[tuple[Source, str]]) -> Iterator[_Meaning]:
+def _found(
+    engine: str, name: str, labels: Mapping[str, str], wanted: Sequence[tuple[Source, str]]
+) -> Iterator[_Meaning]:
     for source, part in wanted:
         if not _counts(source, labels):
             continue
-        if part != "label":
+        if part == "lora":
+            yield from _lora(_DIALECTS[engine].lora, name, labels)
+        elif part != "label":
             yield _Meaning(name, part, _bound(name, labels) if part == "bucket" else math.nan, source)
         elif (text := labels.get(source.label, "")).isascii() and text.isdigit():
             yield _Meaning(name, part, float(text), source)
+
+
+def _lora(family: LoraFamily | None, name: str, labels: Mapping[str, str]) -> Iterator[_Meaning]:
+    """A state of adapters; nothing where the slots are no number. Names are kept once for all pages."""
+    slots = "" if family is None else labels.get(family.slots, "")
+    if family is None or not (slots.isascii() and slots.isdigit() and len(slots) <= MOST_DIGITS and int(slots)):
+        return
+    running, waiting = (_adapters(labels.get(label, "")) for label in (family.running, family.waiting))
+    yield _Meaning(name, "lora", float(slots), family.source, running, waiting)
+
+
+def _adapters(listed: str) -> tuple[str, ...]:
+    names = dict.fromkeys(one.strip() for one in listed.split(","))
+    return tuple(islice((sys.intern(one) for one in names if one), MOST_ADAPTERS))
 
 
 @lru_cache
@@ -126,6 +163,8 @@ def _parts(engine: str) -> Mapping[bytes, Sequence[tuple[Source, str]]]:
     for family in (source for sources in dialect.histograms.values() for source in sources):
         for part in ("bucket", "sum", "count"):
             parts[f"{family.name}_{part}".encode()].append((family, part))
+    if dialect.lora is not None:
+        parts[dialect.lora.source.name.encode()].append((dialect.lora.source, "lora"))
     return dict(parts)
 
 
@@ -162,9 +201,12 @@ def _layout(
 ) -> Layout:
     scalars: dict[Source, list[int]] = defaultdict(list)
     families: dict[Source, list[_Row]] = defaultdict(list)
+    lora: list[LoraState] = []
     for number, (_, meaning) in enumerate(rows):
         if meaning.part == "value":
             scalars[meaning.source].append(number)
+        elif meaning.part == "lora":
+            lora.append(LoraState(number, int(meaning.number), meaning.running, meaning.waiting))
         else:
             families[meaning.source].append((number, meaning))
     own = any(meaning.name.startswith(dialect.marks) for _, meaning in rows)
@@ -175,6 +217,7 @@ def _layout(
         scalars={source: tuple(places) for source, places in scalars.items()},
         constants={source: tuple(there) for source, there in constants.items()},
         histograms={source: _buckets(parts) for source, parts in families.items()},
+        lora=tuple(lora),
         twice=twice,
         own=own or any(source.name.startswith(dialect.marks) for source in constants),
     )

@@ -20,6 +20,7 @@ from controlplane.domain.observation import (
     VariantObservation,
 )
 from controlplane.domain.target import Role, Target, Variant
+from controlplane.observing.adapter_use import lora_use
 from controlplane.observing.counts import counted, has_node
 from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
 from controlplane.observing.steps import mean_step, step_time_s
@@ -43,6 +44,8 @@ class _Seen:
     """Over the part of the last minute in which replicas that are no longer Ready still reported."""
     ready: Mapping[str, int]
     """Ready replicas by variant, whether they report or not."""
+    history: Mapping[str, Sequence[Sample]]
+    """The last minutes' samples of the replicas in `samples`."""
     faults: tuple[Fault, ...]
 
 
@@ -112,7 +115,8 @@ def _seen(
         if name not in ready and (last := window.newest(name)) is not None and last.at_s > now_s - RATE_WINDOW_S
     ]
     departed = _deltas(window, gone, now_s, RATE_WINDOW_S)
-    return _Seen(fresh, rates, mix, departed, Counter(ready.values()), (*faults, *resets))
+    history = {name: window.samples[name] for name in fresh}
+    return _Seen(fresh, rates, mix, departed, Counter(ready.values()), history, (*faults, *resets))
 
 
 def _deltas(window: SampleWindow, names: Iterable[str], now_s: float, length_s: float) -> list[Delta]:
@@ -169,6 +173,7 @@ def _variant(
         failing=next((r.reason for r in phases[ReplicaPhase.FAILED] if r.reason), ""),
         templates=dict(sorted(Counter(r.template for r in phases[ReplicaPhase.READY] if r.template).items())),
         queue_s=mean(total(d.queue_s for d in rates)),
+        lora=lora_use(seen.history[s.replica] for s in samples),
     )
 
 

@@ -21,4 +21,5 @@ def read_page(body: bytes, replica: str, variant: str, at_s: float) -> Sample:
         fault = Fault(FaultKind.NOT_METRICS, replica, detail=str(error)[:400])
         return Sample(replica, variant, at_s, faults=(fault,))
     everything: dict[str, Any] = {**fields.scalars, **fields.histograms}
-    return Sample(replica, variant, at_s, engine=fields.dialect.engine, faults=fields.faults, **everything)
+    engine = fields.dialect.engine
+    return Sample(replica, variant, at_s, lora=fields.lora, engine=engine, faults=fields.faults, **everything)

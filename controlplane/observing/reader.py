@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from controlplane.domain.observation import Fault, FaultKind, Histogram
+from controlplane.domain.observation import Fault, FaultKind, Histogram, LoraPage
+from controlplane.observing.adapter_use import lora_page
 from controlplane.observing.dialects import Dialect, Reading, Source
 from controlplane.observing.layout import Buckets, Layout, NotPlain, layout_of
 from controlplane.observing.page_lines import NotAPage, careful_heads_and_values, heads_and_values
@@ -20,6 +21,7 @@ class Fields:
     dialect: Dialect
     scalars: dict[str, float | None]
     histograms: dict[str, Histogram | None]
+    lora: LoraPage | None
     faults: tuple[Fault, ...]
 
 
@@ -112,7 +114,7 @@ def _fields(page: _Page) -> Fields:
         metric = dialect.names(name)[0]
         if known[name] is None and metric not in told:
             page.faults.append(Fault(FaultKind.MISSING, page.replica, metric))
-    return Fields(dialect, scalars, histograms, tuple(page.faults))
+    return Fields(dialect, scalars, histograms, _lora(page), tuple(page.faults))
 
 
 def _scalar(page: _Page, readings: tuple[Reading, ...], mean: bool) -> float | None:
@@ -161,6 +163,14 @@ def _value(page: _Page, source: Source, mean: bool) -> float | None:
     if not math.isfinite(total):
         return None
     return total / len(values) if mean else total
+
+
+def _lora(page: _Page) -> LoraPage | None:
+    """Nothing where a moment that it tells cannot be believed: it may be the newest."""
+    family, states = page.dialect.lora, page.layout.lora
+    if family is None or not states or family.source in page.spoiled:
+        return None
+    return lora_page([(page.values[one.place], one.slots, one.running, one.waiting) for one in states])
 
 
 def _histogram(page: _Page, sources: tuple[Source, ...], name: str) -> Histogram | None:

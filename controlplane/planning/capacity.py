@@ -10,10 +10,12 @@ them (`tails`), which must not exceed what the SLO's attainment leaves.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from controlplane.domain import catalog
 from controlplane.domain.decision import Calibration, Capacity, CapacityBound, Demand
 from controlplane.domain.target import Role, Slo, Target, Variant
+from controlplane.planning.adapters import Crowd
 from controlplane.planning.calibration import allowed_misses, learned_cost
 from controlplane.planning.queues import Room
 from controlplane.planning.roofline import MAX_NUM_SEQS, DoesNotFit, StepCost, kv_capacity_tokens, kv_transfer_s
@@ -112,11 +114,19 @@ def _bounds(
     latency = most * UTILISATION_MAX * max(0.0, 1.0 - cost.a_s / target.policy.slo.tpot_s)
     room, request_s = _room(target, variant, known), work_s(cost, mix, variant.role)
     edge, kv_tokens = (edge, room.kv_tokens) if variant.role is Role.DECODE else (1.0, room.kv_tokens * KV_SHARE)
-    return {
+
+    def batch(sequences: float) -> float:
+        return edge * sequences / (cost.a_s * mix.answer_mean + sequences * request_s)
+
+    bounds = {
         CapacityBound.TPOT: latency,
         CapacityBound.KV: edge * kv_tokens / (cost.a_s * mix.context + kv_tokens * request_s),
-        CapacityBound.SEQUENCES: edge * room.sequences / (cost.a_s * mix.answer_mean + room.sequences * request_s),
+        CapacityBound.SEQUENCES: batch(room.sequences),
     }
+    crowd = room.crowd
+    if crowd is None or crowd.starving <= 1.0 - target.policy.slo.attainment:
+        return bounds  # who starves, if any, is among those that may miss: the tail counts them
+    return {**bounds, CapacityBound.LORA_SLOTS: batch(crowd.most_sequences())}
 
 
 def _edge(demand: Demand) -> float:
@@ -129,7 +139,7 @@ def _room(target: Target, variant: Variant, known: Calibration, replicas: float 
     """What one replica holds, in tokens as lengths count them."""
     model, gpu = catalog.model(target.model), catalog.accelerator(variant.accelerator)
     kv_tokens = known.kv_tokens or kv_capacity_tokens(model, gpu, variant.gpus_per_replica)
-    return Room(kv_tokens / known.holding, MAX_NUM_SEQS, replicas)
+    return Room(kv_tokens / known.holding, MAX_NUM_SEQS, replicas, Crowd.of(known.lora))
 
 
 def _misses(
@@ -172,15 +182,21 @@ def _highest(holds: Callable[[float], bool], ceiling: float) -> float:
 
 
 def _culprit(target: Target, variant: Variant, demand: Demand, known: Calibration, rate: float) -> CapacityBound:
-    """Which of the latencies misses most at that rate."""
+    """Which of the latencies misses most at that rate; of TTFT, whether it is for want of LoRA slots."""
     if variant.role is Role.PREFILL:
         return CapacityBound.TTFT
     slo, never = target.policy.slo, 1e9
     late = _misses(target, variant, demand, known, Slo(slo.ttft_s, never))(rate)
+    unhindered = replace(known, lora=None)
+    read_late = (
+        late if known.lora is None else _misses(target, variant, demand, unhindered, Slo(slo.ttft_s, never))(rate)
+    )
     slow = _misses(target, variant, demand, known, Slo(never, slo.tpot_s))(rate)
     cost, mix = learned_cost(target, variant, known), Mix.of(demand)
     if late_share(cost, mix, rate, slo, variant.role, _room(target, variant, known)) > late + slow:
         return CapacityBound.E2E
+    if late - read_late > max(read_late, slow):
+        return CapacityBound.LORA_SLOTS
     return CapacityBound.TTFT if late > slow else CapacityBound.TPOT
 
 

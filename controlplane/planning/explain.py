@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from controlplane.domain.decision import RulingEffect, Tick
+from controlplane.domain.decision import Capacity, CapacityBound, RulingEffect, Tick
 from controlplane.domain.target import Mode
 from controlplane.planning.acquaintance import Outlook
 from controlplane.planning.demand import planned_quantile
@@ -65,10 +65,20 @@ def _possible(tick: Tick) -> str:
     if not tick.plan.capacities:
         return ""
     parts = [
-        f"{c.variant} {c.requests_per_s:.2f}/s (limit {c.bound}, {c.calibration:.2f} x the prior's step time)"
+        f"{c.variant} {c.requests_per_s:.2f}/s (limit {c.bound}{_slots(tick, c)}, "
+        f"{c.calibration:.2f} x the prior's step time)"
         for c in tick.plan.capacities
     ]
     return f"Possible: one replica carries {', '.join(parts)}."
+
+
+def _slots(tick: Tick, found: Capacity) -> str:
+    """How scarce LoRA slots are, where they are the limit; what was seen before counts where nothing is seen now."""
+    if found.bound is not CapacityBound.LORA_SLOTS:
+        return ""
+    seen, known = tick.inputs.observation.variant(found.variant), tick.inputs.memory.calibrations.get(found.variant)
+    use = (seen.lora if seen is not None else None) or (known.lora if known is not None else None)
+    return "" if use is None else f": {use.adapters} adapters on {use.slots} slots"
 
 
 def _chosen(tick: Tick) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from controlplane.domain import catalog
-from controlplane.domain.catalog import Accelerator
-from controlplane.domain.decision import CapacityBound, Demand
+from controlplane.domain.catalog import Accelerator, Model
+from controlplane.domain.decision import Calibration, CapacityBound, Demand
 from controlplane.domain.observation import LENGTH_LEVELS
 from controlplane.domain.target import CapacityType, Mode, Policy, Role, ScaleTargetRef, Slo, Target, Variant
 from controlplane.planning.calibration import PRIOR
 from controlplane.planning.capacity import capacity
+from controlplane.planning.lora_slots import LoraSlots
 from controlplane.planning.model_shape import ModelShape
 from controlplane.planning.roofline import (
     MAX_BATCHED_TOKENS,
@@ -51,9 +52,9 @@ class Workload:
 class FitRow:
     """One accelerator at one tensor-parallel width. What cannot be said is None; `why` says what stands against it.
 
-    `caution` is what the prediction leaves out. `ttft_s` is that of an idle replica, `tpot_s` the mean at
-    `requests_per_s`, which is what one replica carries within the SLO. `sequences` fit into the cache at full length,
-    or are the engine's limit.
+    `caution` is what the prediction leaves out; `lora_bytes` is what the slots of LoRA adapters take, on all GPUs.
+    `ttft_s` is that of an idle replica, `tpot_s` the mean at `requests_per_s`, which is what one replica carries within
+    the SLO. `sequences` fit into the cache at full length, or are the engine's limit.
     """
 
     accelerator: str
@@ -73,14 +74,26 @@ class FitRow:
     usd_per_million_tokens: float | None = None
     cheapest: bool = False
     caution: str | None = None
+    lora_bytes: float | None = None
 
 
 def fit_rows(
-    shape: ModelShape, accelerators: Iterable[Accelerator], widths: Iterable[int], workload: Workload, slo: Slo
+    shape: ModelShape,
+    accelerators: Iterable[Accelerator],
+    widths: Iterable[int],
+    workload: Workload,
+    slo: Slo,
+    lora: LoraSlots | None = None,
 ) -> tuple[FitRow, ...]:
-    """A row per accelerator and width; the one with the cheapest tokens within the SLO is marked."""
+    """A row per accelerator and width; the one with the cheapest tokens within the SLO is marked.
+
+    With `lora` every request is taken to have an adapter, and every slot to be in use.
+
+    Raises:
+        LoraError: if the size of the model's adapters is not known.
+    """
     wide = tuple(widths)
-    rows = tuple(_row(shape, gpu, gpus, workload, slo) for gpu in accelerators for gpus in wide)
+    rows = tuple(_row(shape, gpu, gpus, workload, slo, lora) for gpu in accelerators for gpus in wide)
     priced = [row.usd_per_million_tokens for row in rows if row.usd_per_million_tokens is not None]
     if not priced:
         return rows
@@ -102,9 +115,13 @@ def _rank(row: FitRow) -> tuple[bool, float]:
     return not row.fits, math.inf if row.usd_per_million_tokens is None else row.usd_per_million_tokens
 
 
-def _row(shape: ModelShape, gpu: Accelerator, gpus: int, workload: Workload, slo: Slo) -> FitRow:
-    model = shape.model(workload.total_tokens, gpus)
-    row = FitRow(gpu.name, gpus, model.weight_bytes, model.kv_bytes_per_token, gpu.usd_per_hour * gpus)
+def _row(
+    shape: ModelShape, gpu: Accelerator, gpus: int, workload: Workload, slo: Slo, lora: LoraSlots | None
+) -> FitRow:
+    base = shape.model(workload.total_tokens, gpus)
+    model = base if lora is None else lora.held(shape, base, gpus)
+    row = FitRow(gpu.name, gpus, base.weight_bytes, model.kv_bytes_per_token, gpu.usd_per_hour * gpus)
+    row = row if lora is None else replace(row, lora_bytes=model.weight_bytes - base.weight_bytes)
     if gpus > 1 and gpu.peer_bytes_per_s is None:
         row = replace(row, caution=OVER_PCIE)
     against = _impossible(shape, gpus, workload)
@@ -113,18 +130,21 @@ def _row(shape: ModelShape, gpu: Accelerator, gpus: int, workload: Workload, slo
     try:
         kv_tokens = kv_capacity_tokens(model, gpu, gpus)
     except DoesNotFit as error:
-        return replace(row, why=str(error))
+        slots = f"; {row.lora_bytes / 1e9:.1f} GB of the need are LoRA slots" if row.lora_bytes is not None else ""
+        return replace(row, why=f"{error}{slots}")
     row = replace(row, kv_tokens=kv_tokens)
     if kv_tokens < workload.total_tokens:
         return replace(row, why=f"the KV cache holds {kv_tokens} tokens; one request has {workload.total_tokens}")
-    cost = prior(model, gpu, gpus)
+    known = replace(PRIOR, deviation=0.0, factors=() if lora is None else lora.factors(shape))
+    alone = prior(model, gpu, gpus)
+    cost = alone if lora is None else lora.slowed(alone, shape)
     row = replace(
         row,
         fits=True,
         sequences=min(MAX_NUM_SEQS, kv_tokens // workload.total_tokens),
         ttft_s=idle_ttft_s(cost, workload.input_tokens),
     )
-    return _with_rate(row, cost, shape, workload, slo)
+    return _with_rate(row, cost, model, known, workload, slo)
 
 
 def _impossible(shape: ModelShape, gpus: int, workload: Workload) -> str | None:
@@ -154,8 +174,8 @@ def mean_tpot_s(cost: StepCost, workload: Workload, requests_per_s: float) -> fl
     return cost.a_s / left if left > 0 else None
 
 
-def _with_rate(row: FitRow, cost: StepCost, shape: ModelShape, workload: Workload, slo: Slo) -> FitRow:
-    rate, bound = _planned_rate(row, shape, workload, slo)
+def _with_rate(row: FitRow, cost: StepCost, model: Model, known: Calibration, workload: Workload, slo: Slo) -> FitRow:
+    rate, bound = _planned_rate(row, model, known, workload, slo)
     if not rate > 0:
         return replace(row, why=_out_of_reach(row, cost, slo))
     usd_per_s = row.usd_per_hour / SECONDS_PER_HOUR
@@ -178,7 +198,9 @@ def _out_of_reach(row: FitRow, cost: StepCost, slo: Slo) -> str:
     return f"no margin is left within TTFT {slo.ttft_s:g} s and TPOT {slo.tpot_s * 1e3:g} ms"
 
 
-def _planned_rate(row: FitRow, shape: ModelShape, workload: Workload, slo: Slo) -> tuple[float, CapacityBound]:
+def _planned_rate(
+    row: FitRow, model: Model, known: Calibration, workload: Workload, slo: Slo
+) -> tuple[float, CapacityBound]:
     """What the planner itself would count on, so that this table and a plan never disagree."""
     variant = Variant(
         name="fit",
@@ -191,7 +213,7 @@ def _planned_rate(row: FitRow, shape: ModelShape, workload: Workload, slo: Slo) 
         min_replicas=1,
         max_replicas=1,
     )
-    target = Target("fit", shape.name, shape.name, (variant,), Policy(Mode.SHADOW, slo))
+    target = Target("fit", model.name, model.name, (variant,), Policy(Mode.SHADOW, slo))
     demand = Demand(
         requests_per_s=0.0,
         low_requests_per_s=0.0,
@@ -205,7 +227,7 @@ def _planned_rate(row: FitRow, shape: ModelShape, workload: Workload, slo: Slo) 
         input_lengths=(float(workload.input_tokens),) * len(LENGTH_LEVELS),
         output_lengths=(float(workload.output_tokens),) * len(LENGTH_LEVELS),
     )
-    with catalog.also(shape.model(workload.total_tokens, row.gpus)):
-        found = capacity(target, variant, demand, replace(PRIOR, deviation=0.0))
+    with catalog.also(model):
+        found = capacity(target, variant, demand, known)
     rate = 0.0 if found.bound is CapacityBound.INFEASIBLE else found.requests_per_s
     return rate, found.bound

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from controlplane.domain.json_object import JsonObject
 from controlplane.planning.layer_windows import windows
-from controlplane.planning.model_shape import KvLayers, ModelShape
+from controlplane.planning.model_shape import (
+    AdapterSize,
+    KvLayers,
+    ModelShape,
+    attention_adapter,
+    mlp_adapter,
+    table_adapter,
+)
 from controlplane.planning.weight_format import WeightFormat, weight_format
 
 TIED_BY_DEFAULT = ("gemma", "cohere", "gpt2", "command")
@@ -91,6 +98,8 @@ def read_config(document: object, name: str) -> ModelShape:
         kv=_kv(config, layers, kv_heads, head_dim),
         kv_bytes_per_element=bits.kv_bytes_per_element,
         notes=_notes(top),
+        adapter=_adapter(config, kv_heads, head_dim, every_expert=True),
+        active_adapter=_adapter(config, kv_heads, head_dim, every_expert=False),
     )
 
 
@@ -158,6 +167,39 @@ def _attention(config: JsonObject, hidden: int, kv_heads: int, head_dim: int) ->
     queries = heads * (nope + rope)
     query = hidden * queries if q_rank is None else q_rank * (hidden + queries)
     return float(query + hidden * (rank + rope) + rank * heads * (nope + value) + heads * value * hidden)
+
+
+def _adapter(config: JsonObject, kv_heads: int, head_dim: int, every_expert: bool) -> AdapterSize:
+    """Of LoRA on all linear layers, embeddings and experts: all experts' or those that take a token."""
+    hidden, layers = config.needed_count("hidden_size"), config.needed_count("num_hidden_layers")
+    experts, per_token = _experts(config)
+    sparse = _sparse_layers(config, layers) if experts else 0
+    expert = mlp_adapter(hidden, config.count("moe_intermediate_size") or _inner(config)) if experts else AdapterSize()
+    shared = mlp_adapter(hidden, _shared_inner(config)) if sparse and _shared_inner(config) else AdapterSize()
+    dense = mlp_adapter(hidden, _dense_inner(config, layers - sparse), gated=_matrices(config) > 2.0)
+    return (
+        _attention_adapter(config, hidden, kv_heads, head_dim) * layers
+        + dense * (layers - sparse)
+        + (expert * (experts if every_expert else per_token) + shared) * sparse
+        + table_adapter(config.needed_count("vocab_size"), hidden)
+    )
+
+
+def _attention_adapter(config: JsonObject, hidden: int, kv_heads: int, head_dim: int) -> AdapterSize:
+    """Of one layer's projections; latent attention's first two are whole on every rank."""
+    heads = config.needed_count("num_attention_heads")
+    if not config.has("kv_lora_rank"):
+        return attention_adapter(hidden, heads * head_dim, kv_heads * head_dim)
+    rank, rope = config.needed_count("kv_lora_rank"), config.needed_count("qk_rope_head_dim")
+    nope, value = config.needed_count("qk_nope_head_dim"), config.needed_count("v_head_dim")
+    q_rank = config.count("q_lora_rank")
+    first = [rank + rope] if q_rank is None else [q_rank, rank + rope]
+    return (
+        AdapterSize(whole=float(hidden * len(first) + sum(first)))
+        + AdapterSize.column(hidden if q_rank is None else q_rank, heads * (nope + rope))
+        + AdapterSize.column(rank, heads * (nope + value))
+        + AdapterSize.row(heads * value, hidden)
+    )
 
 
 def _experts(config: JsonObject) -> tuple[int, int]:

@@ -25,6 +25,41 @@ class KvLayers:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterSize:
+    """Elements of one LoRA adapter on all that vLLM puts one on, for each unit of its rank.
+
+    A layer of `inputs x outputs` has an A of `rank x inputs` and a B of `outputs x rank`. Under tensor parallelism
+    vLLM splits B where the layer's outputs are split and A where its inputs are, and holds the other whole on every
+    rank (`vllm/lora/layers`, without `--fully-sharded-loras`).
+    """
+
+    whole: float = 0.0
+    """On every GPU."""
+    split: float = 0.0
+    """On all GPUs together."""
+
+    @classmethod
+    def column(cls, inputs: float, *outputs: float) -> AdapterSize:
+        """Of layers whose outputs are split, each with an A of its own: query, key and value; gate and up."""
+        return cls(inputs * len(outputs), sum(outputs))
+
+    @classmethod
+    def row(cls, inputs: float, outputs: float) -> AdapterSize:
+        """Of a layer whose inputs are split: after attention, and down."""
+        return cls(outputs, inputs)
+
+    def __add__(self, other: AdapterSize) -> AdapterSize:
+        return AdapterSize(self.whole + other.whole, self.split + other.split)
+
+    def __mul__(self, times: float) -> AdapterSize:
+        return AdapterSize(self.whole * times, self.split * times)
+
+    def elements(self, gpus: int) -> float:
+        """On `gpus` ranks together."""
+        return self.whole * gpus + self.split
+
+
+@dataclass(frozen=True, slots=True)
 class ModelShape:
     """A decoder-only transformer. Parameters are counted from shapes; norms and biases (under 0.1 %) are left out.
 
@@ -46,6 +81,10 @@ class ModelShape:
     kv: tuple[KvLayers, ...]
     kv_bytes_per_element: float = 2.0
     notes: tuple[str, ...] = ()
+    adapter: AdapterSize | None = None
+    """None: not known."""
+    active_adapter: AdapterSize | None = None
+    """The part of it that a token passes."""
 
     def kv_bytes_per_token(self, context_tokens: float, gpus: int) -> float:
         """Bytes of cache per token of a context of `context_tokens`, on all `gpus` ranks together.
@@ -90,4 +129,33 @@ def shape_of(model: Model) -> ModelShape:
         weight_format=formats.get(bytes_per_param, f"{8.0 * bytes_per_param:g} bits"),
         kv=(KvLayers(model.layers, model.kv_heads, 2 * model.head_dim),),
         kv_bytes_per_element=model.kv_bytes_per_element,
+        adapter=_adapter(model),
+        active_adapter=_adapter(model),
     )
+
+
+def attention_adapter(hidden: float, queries: float, keys: float) -> AdapterSize:
+    """Of a layer's query, key, value and output projections, by their widths."""
+    return AdapterSize.column(hidden, queries, keys, keys) + AdapterSize.row(queries, hidden)
+
+
+def mlp_adapter(hidden: float, inner: float, gated: bool = True) -> AdapterSize:
+    """Of a layer's feed-forward part."""
+    return AdapterSize.column(hidden, *([inner] * (2 if gated else 1))) + AdapterSize.row(inner, hidden)
+
+
+def table_adapter(vocabulary: float, hidden: float) -> AdapterSize:
+    """Of the embeddings and the output head, whole on every GPU. Some models (Gemma) take none there, and get a little
+    more cache than is said."""
+    return AdapterSize(whole=2.0 * (vocabulary + hidden))
+
+
+def _adapter(model: Model) -> AdapterSize | None:
+    """Of a dense model."""
+    if model.intermediate_size is None or model.vocab_size is None:
+        return None
+    heads = attention_adapter(
+        model.hidden_size, model.attention_heads * model.head_dim, model.kv_heads * model.head_dim
+    )
+    layer = heads + mlp_adapter(model.hidden_size, model.intermediate_size)
+    return layer * model.layers + table_adapter(model.vocab_size, model.hidden_size)

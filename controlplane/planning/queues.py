@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from scipy.special import gammaincc
 
+from controlplane.planning.adapters import Crowd
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -15,6 +17,8 @@ class Room:
     kv_tokens: float
     sequences: float
     replicas: float = 1.0
+    crowd: Crowd | None = None
+    """LoRA adapters, where there are more than slots for them."""
 
 
 def shared_wait(busy: float, replicas: float, spread: float) -> tuple[float, float]:
@@ -37,7 +41,7 @@ def kept_out(
     stay_s: float,
     limit_s: float,
 ) -> float:
-    """Share of sequences that wait longer than `limit_s` until the cache or the batch has room for them.
+    """Share of sequences that wait longer than `limit_s` until the cache, the batch and the LoRA slots have room.
 
     There are `sequences` in the batch in the mean, of `context` tokens each, for `stay_s`. `gain` is 1/(1 - r*S): how
     far a batch that is larger lasts longer and so grows. The router makes the replicas' batches alike, so one n-th is
@@ -48,7 +52,9 @@ def kept_out(
     counted = gain / room.replicas / sequences
     held = counted + max(context_spread - 1.0, 0.0) / sequences
     cache = _full(sequences * context / room.kv_tokens, held, stay_s * gain, limit_s)
-    return min(1.0, cache + _full(sequences / room.sequences, counted, stay_s * gain, limit_s))
+    places = _full(sequences / room.sequences, counted, stay_s * gain, limit_s)
+    slots = 0.0 if room.crowd is None else room.crowd.late(sequences, stay_s, limit_s)
+    return min(1.0, cache + places + slots)
 
 
 def _full(share: float, variance: float, stay_s: float, limit_s: float) -> float:

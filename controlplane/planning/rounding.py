@@ -18,7 +18,7 @@ from controlplane.domain.decision import (
     Memory,
     Plan,
 )
-from controlplane.domain.observation import LatencySummary, Load, Observation, VariantObservation
+from controlplane.domain.observation import LatencySummary, Load, LoraUse, Observation, VariantObservation
 from forecasters.types import QuantileForecast, Regime
 
 SEEN_DIGITS = 4
@@ -114,6 +114,16 @@ def _variant(seen: VariantObservation) -> VariantObservation:
         tpot=None if seen.tpot is None else _latency(seen.tpot),
         e2e=None if seen.e2e is None else _latency(seen.e2e),
         queue_s=_maybe(seen.queue_s, ROUGH_DIGITS),
+        lora=None if seen.lora is None else _lora(seen.lora),
+    )
+
+
+def _lora(use: LoraUse) -> LoraUse:
+    return replace(
+        use,
+        at_once=_maybe(use.at_once, ROUGH_DIGITS),
+        share=_maybe(use.share, ROUGH_DIGITS),
+        rest=_maybe(use.rest, ROUGH_DIGITS),
     )
 
 
@@ -170,6 +180,7 @@ def _calibration(known: Calibration) -> Calibration:
         holding=rounded(known.holding, LEARNED_DIGITS),
         misses_seen=rounded(known.misses_seen, LEARNED_DIGITS),
         misses_expected=rounded(known.misses_expected, LEARNED_DIGITS),
+        lora=None if known.lora is None else _lora(known.lora),
         factors=tuple(rounded(f, LEARNED_DIGITS) for f in known.factors),
         covariance=tuple(rounded(c, COVARIANCE_DIGITS) for c in known.covariance),
     )

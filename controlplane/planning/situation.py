@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controlplane.domain.decision import Calibration, Outage, TargetInputs
+from controlplane.planning.adapters import with_lora
 from controlplane.planning.bounds import Bounds, planned_bounds, scheduled_bounds
 from controlplane.planning.calibration import PRIOR, calibrations
 from controlplane.planning.feedback import with_feedback
@@ -47,6 +48,6 @@ def situation(told: TargetInputs, now_s: float) -> Situation:
 
 def _learned(inputs: TargetInputs) -> dict[str, Calibration]:
     """Nothing is learned of a variant while some of its replicas are of an older template."""
-    newest = with_feedback(inputs, calibrations(inputs))
+    newest = with_feedback(inputs, with_lora(inputs, calibrations(inputs)))
     before = inputs.memory.calibrations
     return {n: before.get(n, PRIOR) if is_outdated(inputs, n) else one for n, one in newest.items()}

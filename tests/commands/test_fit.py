@@ -53,6 +53,25 @@ def test_json_has_every_row_and_a_price_that_was_given(config: Path) -> None:
     assert document["slo"] == {"ttft_s": 2.0, "tpot_s": 0.1}
 
 
+def test_lora_slots_are_in_the_table_and_in_json() -> None:
+    shown = RUN.invoke(app, ["fit", "llama-3.1-8b", "--accelerator", "H100", "--tp", "1", "--max-loras", "4"]).output
+    assert "LoRA: 4 x rank 16, every request with an adapter; steps 13% longer" in shown
+    (line,) = [line for line in shown.splitlines() if line.startswith("H100 ")]
+    assert line.split()[:6] == ["H100", "1", "cheapest", "16.1", "0.37", "131072"]
+    arguments = ["fit", "llama-3.1-8b", "--accelerator", "H100", "--tp", "1", "--lora-rank", "64", "--json"]
+    document = json.loads(RUN.invoke(app, arguments).output)
+    assert document["lora"] == {"max_loras": 1, "max_lora_rank": 64, "step_share": 0.13}
+    assert document["rows"][0]["lora_bytes"] == pytest.approx(64 * 2.0 * (81920 * 32 + 2 * (128256 + 4096)))
+
+
+def test_without_lora_nothing_is_said_of_it() -> None:
+    plain = ["fit", "llama-3.1-8b", "--accelerator", "H100", "--tp", "1"]
+    assert "LoRA" not in RUN.invoke(app, plain).output
+    assert "LORA" not in RUN.invoke(app, plain).output
+    document = json.loads(RUN.invoke(app, [*plain, "--json"]).output)
+    assert (document["lora"], document["rows"][0]["lora_bytes"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -64,6 +83,8 @@ def test_json_has_every_row_and_a_price_that_was_given(config: Path) -> None:
         (["llama-3.1-8b", "--ttft", "nan"], "--ttft is nan; allowed: a finite number above 0"),
         (["llama-3.1-8b", "--osl", "0"], "--osl is 0; allowed: an integer of 1 or more"),
         (["llama-3.1-8b", "--kv-dtype", "int2"], "--kv-dtype is 'int2'; allowed: auto, bf16, fp8"),
+        (["llama-3.1-8b", "--max-loras", "0"], "--max-loras is 0; allowed: an integer of 1 or more"),
+        (["llama-3.1-8b", "--lora-rank", "24"], "--lora-rank is 24; allowed: 1, 8, 16, 32, 64, 128, 256, 320, 512"),
     ],
 )
 def test_what_cannot_be_used_is_named(arguments: list[str], message: str) -> None:

@@ -67,7 +67,7 @@ def test_the_engines_own_pages_are_read_whole(state: str) -> None:
         pytest.skip(f"{page} is not there")
     sample = read_page(page.read_bytes(), "r1", "h100", 100.0)
     assert sample.faults == ()
-    assert [name for name in Sample.__dataclass_fields__ if getattr(sample, name) is None] == []
+    assert [name for name in Sample.__dataclass_fields__ if getattr(sample, name) is None] == ["lora"]
     assert sample.kv_capacity_tokens == 4_194_304.0
     if state == "under-load":
         assert (sample.running, sample.waiting, sample.finished_total) == (6.0, 31.0, 7.0)

@@ -3,7 +3,7 @@
 from controlplane.observing.dialects.dynamo import FRONTEND, WORKER
 from controlplane.observing.dialects.epp import EPP
 from controlplane.observing.dialects.sglang import SGLANG
-from controlplane.observing.dialects.table import Dialect, Reading, Source
+from controlplane.observing.dialects.table import Dialect, LoraFamily, Reading, Source
 from controlplane.observing.dialects.tgi import TGI
 from controlplane.observing.dialects.trtllm import TRITON, TRTLLM
 from controlplane.observing.dialects.vllm import VLLM
@@ -13,4 +13,4 @@ ENGINES: tuple[Dialect, ...] = (VLLM, SGLANG, TRTLLM, TRITON, TGI, FRONTEND, WOR
 ROUTERS: tuple[Dialect, ...] = (EPP, FRONTEND)
 
 __all__ = ["ENGINES", "EPP", "FRONTEND", "ROUTERS", "SGLANG", "TGI", "TRITON", "TRTLLM", "VLLM", "WORKER"]
-__all__ += ["Dialect", "Reading", "Source"]
+__all__ += ["Dialect", "LoraFamily", "Reading", "Source"]

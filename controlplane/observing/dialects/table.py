@@ -62,6 +62,21 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraFamily:
+    """A family of which every series is a state of adapters in use, and its value when that was last so (unix seconds):
+    labels hold the number of slots, and the adapters' names with commas between."""
+
+    source: Source
+    slots: str
+    running: str
+    waiting: str
+
+    def formula(self) -> str:
+        """As it stands in the documentation's table."""
+        return f"{self.source.formula()}[{self.slots}, {self.running}, {self.waiting}]"
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """What one engine prints. Fields are those of `Sample` (of `PoolSample` for routers), each with its readings, best
     first. What several engines behind one page say is added up, save for `means`."""
@@ -80,6 +95,7 @@ class Dialect:
     """Shares and times: averaged over the engines behind one page."""
     old: frozenset[str] = field(default_factory=frozenset)
     """Histograms' names that the engine has given up."""
+    lora: LoraFamily | None = None
 
     def sources(self) -> tuple[Source, ...]:
         """All that scalars are made of."""

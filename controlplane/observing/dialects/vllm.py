@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controlplane.observing.dialects.table import MEANS, START, Dialect, Reading, Source, read
+from controlplane.observing.dialects.table import MEANS, START, Dialect, LoraFamily, Reading, Source, read
 
 _CONFIG = "vllm:cache_config_info"
 
@@ -40,4 +40,5 @@ VLLM = Dialect(
     required=("running", "waiting", "kv_usage", "generation_tokens_total", "finished_total", "ttft_s", "prompt_tokens"),
     means=MEANS,
     old=frozenset({"vllm:time_per_output_token_seconds", "vllm:time_in_queue_requests"}),
+    lora=LoraFamily(Source("vllm:lora_requests_info"), "max_lora", "running_lora_adapters", "waiting_lora_adapters"),
 )

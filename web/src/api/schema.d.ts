@@ -1850,6 +1850,9 @@ export interface components {
              * @default 0
              */
             misses_weight: number;
+            lora?: components["schemas"]["LoraUse"] | null;
+            /** Lora At S */
+            lora_at_s?: number | null;
         };
         /**
          * Canary
@@ -1928,7 +1931,7 @@ export interface components {
          * @description What limits a replica's sustained rate.
          * @enum {string}
          */
-        CapacityBound: "Tpot" | "Ttft" | "Kv" | "Sequences" | "E2e" | "Infeasible";
+        CapacityBound: "Tpot" | "Ttft" | "Kv" | "Sequences" | "LoraSlots" | "E2e" | "Infeasible";
         /**
          * CapacityType
          * @description How the machine under a replica is bought.
@@ -3060,6 +3063,24 @@ export interface components {
             oidc: boolean;
             /** Issuer */
             issuer: string | null;
+        };
+        /**
+         * LoraUse
+         * @description How LoRA adapters are used on one replica of a variant: numbers alone, names stay with the pages.
+         *
+         *     A batch holds at most `slots` different ones; a request whose adapter finds none waits, whatever room there is.
+         */
+        LoraUse: {
+            /** Slots */
+            slots: number;
+            /** Adapters */
+            adapters: number;
+            /** At Once */
+            at_once?: number | null;
+            /** Share */
+            share?: number | null;
+            /** Rest */
+            rest?: number | null;
         };
         /**
          * ManualScale
@@ -4981,6 +5002,7 @@ export interface components {
             templates?: {
                 [key: string]: number;
             };
+            lora?: components["schemas"]["LoraUse"] | null;
             /** Queue S */
             queue_s?: number | null;
         };

@@ -21,7 +21,7 @@ export function usd(text: string | null): string {
 }
 
 /** What bounds a replica's goodput, in words. */
-export const BOUNDS: Record<string, string> = { Ttft: "TTFT", Tpot: "TPOT", Kv: "KV cache", Sequences: "sequences", E2e: "end-to-end time", Infeasible: "the SLO" };
+export const BOUNDS: Record<string, string> = { Ttft: "TTFT", Tpot: "TPOT", Kv: "KV cache", Sequences: "sequences", LoraSlots: "LoRA slots", E2e: "end-to-end time", Infeasible: "the SLO" };
 export const boundOf = (fit: Fit) => (fit.bound === null ? UNKNOWN : (BOUNDS[fit.bound] ?? fit.bound));
 
 const perToken = (fit: Fit) => (fit.usd_per_million_tokens === null ? Number.MAX_VALUE : Number(fit.usd_per_million_tokens));

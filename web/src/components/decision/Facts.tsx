@@ -10,6 +10,7 @@ const BOUNDS: Record<string, string> = {
   Ttft: "TTFT SLO",
   Kv: "KV cache",
   Sequences: "requests at a time",
+  LoraSlots: "LoRA slots",
   E2e: "whole-request SLO",
   Infeasible: "cannot meet the SLO",
 };
