@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from controlplane.domain.decision import Capacity, CapacityBound, RulingEffect, Tick
+from controlplane.domain.decision import Capacity, CapacityBound, Forecast, RulingEffect, Tick
 from controlplane.domain.target import Mode
 from controlplane.planning.acquaintance import Outlook
 from controlplane.planning.demand import planned_quantile
 
 KNOWN_WELL = 0.9
 """The forecast's share in the plan from which on the rest is not worth a word."""
+LIKELY = 0.2
+"""The probability of a ramp or a cycle from which on it is."""
 
 
 def sentences(tick: Tick) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ def _expected(tick: Tick) -> str:
     return (
         f"Expected: a peak of {rates.peak_at(quantile):.2f} requests/s at the {quantile:.0%} quantile{why} "
         f"({rates.peak_at(0.5):.2f} at the median) in the next {forecast.horizon_s:.0f} s, by {rates.forecaster}"
-        f"{_believed(Outlook.of(inputs, coming, forecast.horizon_s, quantile))}."
+        f"{_believed(Outlook.of(inputs, coming, forecast.horizon_s, quantile))}{_doing(forecast)}."
     )
 
 
@@ -59,6 +61,17 @@ def _believed(outlook: Outlook) -> str:
         f"; it has seen little yet and counts for {outlook.share:.0%}, the rest is what comes now "
         f"and {outlook.margin:.0%} more"
     )
+
+
+def _doing(forecast: Forecast) -> str:
+    """What the load does beside wandering, where that is likely."""
+    parts = [
+        (f"the load goes round every {one.period_s:.0f} s" if one.period_s else "the load ramps")
+        + f" ({one.probability:.0%}), to {one.forecast.peak_at(0.5):.2f} at the median"
+        for one in forecast.regimes
+        if one.probability >= LIKELY
+    ]
+    return "".join(f"; {part}" for part in parts)
 
 
 def _possible(tick: Tick) -> str:

@@ -9,9 +9,19 @@ import pytest
 
 from controlplane.domain.decision import Memory, Tick
 from controlplane.domain.target import Role
-from controlplane.planning.acquaintance import MARGIN, MARGIN_POWER, TRUSTED_WINDOWS, Outlook, margin, trust
+from controlplane.planning.acquaintance import (
+    MARGIN,
+    MARGIN_POWER,
+    RAMP_HORIZON_S,
+    TRUSTED_WINDOWS,
+    Outlook,
+    margin,
+    trust,
+)
 from controlplane.planning.demand import demand
 from controlplane.planning.explain import sentences
+from forecasters.regimes import CYCLE, RAMP
+from forecasters.types import Regime
 from tests.builders import (
     NOW_S,
     make_forecast,
@@ -93,3 +103,48 @@ def told(seconds: float) -> str:
 def test_the_trail_says_how_far_the_forecast_is_believed() -> None:
     assert "it has seen little yet and counts for" in told(600.0)
     assert "seen little" not in told(3e6)
+
+
+def regime(kind: str, probability: float, peak: float) -> Regime:
+    rates = make_forecast(make_target(), peak).requests_per_s
+    return Regime(kind, probability, 600.0 if kind == CYCLE else None, rates)
+
+
+def with_regimes(horizon_s: float, *regimes: Regime) -> Outlook:
+    target = make_target()
+    forecast = replace(make_forecast(target, 10.0), regimes=regimes)
+    inputs = make_inputs(target, make_observation(target, 10.0), forecast, known_for(600.0))
+    return Outlook.of(inputs, 10.0, horizon_s, 0.9)
+
+
+def test_a_cycle_that_is_surely_there_takes_the_place_of_all_else() -> None:
+    wild = make_forecast(make_target(), 100.0).requests_per_s
+    assert with_regimes(180.0, regime(CYCLE, 1.0, 14.0)).peak(wild, 10.0) == pytest.approx(14.0)
+    assert with_regimes(180.0, regime(CYCLE, 1.0, 4.0)).peak(wild, 10.0) == 10.0, "never less than what is there"
+    assert with_regimes(180.0, regime(CYCLE, 1.0, 14.0)).growth(1.3) == 1.0
+
+
+def test_a_likely_cycle_counts_for_its_probability() -> None:
+    rates = make_forecast(make_target(), 12.0).requests_per_s
+    plain = with_regimes(180.0).peak(rates, 10.0)
+    assert with_regimes(180.0, regime(CYCLE, 0.25, 20.0)).peak(rates, 10.0) == pytest.approx(5.0 + 0.75 * plain)
+
+
+def test_what_goes_round_in_requests_goes_round_in_work() -> None:
+    work = make_forecast(make_target(), 3.0).requests_per_s
+    assert with_regimes(180.0, regime(CYCLE, 1.0, 14.0)).peak(work, 2.0) == pytest.approx(2.8)
+
+
+@pytest.mark.parametrize(("horizon_s", "share"), [(60.0, 0.8), (75.0, 0.8), (150.0, 0.2), (750.0, 0.008)])
+def test_a_ramp_is_believed_to_go_on_for_a_minute(horizon_s: float, share: float) -> None:
+    assert RAMP_HORIZON_S == 75.0
+    assert with_regimes(horizon_s, regime(RAMP, 0.8, 20.0)).regimes == ((pytest.approx(share), pytest.approx(2.0)),)
+
+
+def test_the_trail_says_what_the_load_does() -> None:
+    target = make_target()
+    forecast = replace(make_forecast(target, 12.0), regimes=(regime(CYCLE, 0.97, 14.0), regime(RAMP, 0.01, 11.0)))
+    inputs = make_inputs(target, make_observation(target, 10.0), forecast, known_for(600.0))
+    said = next(line for line in sentences(make_tick(inputs=make_group(inputs))) if line.startswith("Expected"))
+    assert "the load goes round every 600 s (97%), to 14.00" in said
+    assert "ramp" not in said

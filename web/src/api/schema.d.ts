@@ -1828,6 +1828,13 @@ export interface components {
              * @default 0.15
              */
             deviation: number;
+            /** Step S */
+            step_s?: number | null;
+            /**
+             * Unrest
+             * @default 0
+             */
+            unrest: number;
             /** Kv Tokens */
             kv_tokens?: number | null;
             /**
@@ -2518,6 +2525,11 @@ export interface components {
              * @default 0
              */
             work_cached_share: number;
+            /**
+             * Regimes
+             * @default []
+             */
+            regimes: components["schemas"]["Regime"][];
         };
         /**
          * ForecastOutcome
@@ -3921,6 +3933,20 @@ export interface components {
             };
         };
         /**
+         * Regime
+         * @description What a load may be doing: `ramp`, or `cycle` with its likeliest period. `probability` that it does so now, beside
+         *     all else that it may do, and what comes if it does.
+         */
+        Regime: {
+            /** Kind */
+            kind: string;
+            /** Probability */
+            probability: number;
+            /** Period S */
+            period_s: number | null;
+            forecast: components["schemas"]["QuantileForecast"];
+        };
+        /**
          * Regret
          * @description A version against another over a window of one target. `decided`: whether it is the version that decided at the
          *     window's end, so that `recorded` is its own; else `recorded` is the other's.
@@ -4984,6 +5010,12 @@ export interface components {
             generation_tokens_per_s?: number | null;
             /** Step Time S */
             step_time_s?: number | null;
+            /** Serving */
+            serving?: number | null;
+            /** Step Batch */
+            step_batch?: number | null;
+            /** Step Prompt Tokens */
+            step_prompt_tokens?: number | null;
             /** Steps Per S */
             steps_per_s?: number | null;
             /** Preemptions Per S */
