@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr
@@ -114,12 +115,13 @@ def _posterior(known: Floats, to_come: Floats, step_s: float) -> _Posterior:
     mean, bins = float(known.mean()), len(known)
     at, then = np.arange(bins, dtype=np.float64), bins - 1.0 + to_come
     noise = np.maximum(known, QUIET * mean) / step_s / mean**2 + LEAST_NOISE
-    covariance = np.stack([kernel.at(at, at) for kernel in _KERNELS]) + np.diag(noise)
+    covariance = _covariances(bins) + np.diag(noise)
     across = np.stack([kernel.at(at, then) for kernel in _KERNELS])
     before = np.stack([np.diag(kernel.at(then, then)) for kernel in _KERNELS])
     lower = np.linalg.cholesky(covariance)
-    white = np.linalg.solve(lower, np.broadcast_to((known / mean)[:, None], (len(_KERNELS), bins, 1)))
-    crossed = np.linalg.solve(lower, across)
+    seen = np.broadcast_to((known / mean)[:, None], (len(_KERNELS), bins, 1))
+    solved = np.linalg.solve(lower, np.concatenate((seen, across), axis=2))
+    white, crossed = solved[:, :, :1], solved[:, :, 1:]
     likelihood = -0.5 * (white**2).sum(axis=(1, 2)) - np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
     odds = likelihood + _ODDS + np.where(bins < _PERIODS * ROUNDS, -np.inf, 0.0)
     share = np.exp(odds - odds.max())
@@ -127,6 +129,13 @@ def _posterior(known: Floats, to_come: Floats, step_s: float) -> _Posterior:
     counting = np.maximum(means, 0.0) / step_s / mean
     variances = np.maximum(before - (crossed**2).sum(axis=1) + counting, LEAST_NOISE)
     return _Posterior(share / share.sum(), means * mean, np.sqrt(variances) * mean)
+
+
+@lru_cache(maxsize=MOST_BINS)
+def _covariances(bins: int) -> Floats:
+    """(kernels, bins, bins): of so many bins with one another, without the noise of each."""
+    at = np.arange(bins, dtype=np.float64)
+    return np.stack([kernel.at(at, at) for kernel in _KERNELS])
 
 
 def _mixed(weights: Floats, means: Floats, deviations: Floats) -> Floats:
