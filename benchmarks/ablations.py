@@ -23,6 +23,7 @@ import controlplane.planning.decision as decision
 import controlplane.planning.demand as demand
 import controlplane.planning.rules as rules
 import controlplane.planning.situation as situation
+import controlplane.planning.stepper as stepper
 from controlplane.domain.decision import TargetInputs
 from controlplane.planning.allocation.ask import Ask
 from controlplane.simulation.league.cases import QUICK_REQUESTS, WARM_UP_S, Case, prepared, trace_name
@@ -91,6 +92,8 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "without the error budget": ((demand, "SAVED_GAIN", 0.0), (demand, "MISSED_GAIN", 0.0)),
     "the margin without the forecast": ((acquaintance, "TRUSTED_WINDOWS", math.inf),),
     "the forecast without the margin": ((acquaintance, "TRUSTED_WINDOWS", 0.0),),
+    "without ramps and cycles": ((stepper, "find_regimes", lambda *_: ()),),
+    "learning from restless minutes": ((calibration, "UNREST", 0.0),),
     "without the solver": ((decision, "allocate", _cheapest_alone),),
     "without acquaintance": (_without_rule("acquaintance"),),
     "without pending": (_without_rule("pending"),),

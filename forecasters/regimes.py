@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from forecasters.history import Floats, as_array
-from forecasters.types import DEFAULT_LEVELS, QuantileForecast, Regime, Series
+from forecasters.types import DEFAULT_LEVELS, Regime, Series
 
 RAMP, CYCLE = "ramp", "cycle"
 PERIODS = tuple(float(p) for p in np.geomspace(4.0, 30.0, 36))
@@ -47,7 +47,9 @@ LEAST_NOISE = 1e-5
 QUIET = 0.25
 """Of the mean: what is below it is counted with the noise of so much, lest an empty bin be exact."""
 NEGLIGIBLE = 1e-3
-"""Probability below which a family's member is left out."""
+"""Share of a family's probability below which a member of it is left out."""
+WORTH_SAYING = 0.01
+"""Probability from which on a regime is told of."""
 POINTS = 5
 """Moments of the window of which the highest quantile is the peak's: a wave turns within it."""
 _HALVINGS = 30
@@ -66,7 +68,7 @@ def find_regimes(series: Series, horizon_s: float, lag_s: float) -> tuple[Regime
         return ()
     ahead_s = lag_s + np.linspace(0.0, horizon_s, POINTS)
     posterior = _posterior(known, ahead_s / series.step_s, series.step_s)
-    found = (posterior.regime(family, series.end_s, horizon_s, series.step_s) for family in (RAMP, CYCLE))
+    found = (posterior.regime(family, series.step_s) for family in (RAMP, CYCLE))
     return tuple(regime for regime in found if regime is not None)
 
 
@@ -87,27 +89,17 @@ class _Posterior:
     means: Floats
     deviations: Floats
 
-    def regime(self, family: str, made_at_s: float, horizon_s: float, step_s: float) -> Regime | None:
+    def regime(self, family: str, step_s: float) -> Regime | None:
         """What one family says, and how likely it is; None where it hardly is."""
         own = np.array([kernel.family == family for kernel in _KERNELS])
         probability = float(self.probabilities[own].sum())
-        if probability < NEGLIGIBLE:
+        if probability < WORTH_SAYING:
             return None
         chosen = own & (self.probabilities >= NEGLIGIBLE * probability)
         weights = self.probabilities[chosen] / self.probabilities[chosen].sum()
         quantiles = _mixed(weights, self.means[chosen], self.deviations[chosen])
-        steps = max(1, int(np.ceil(horizon_s / step_s - 1e-9)))
-        places = np.linspace(0.0, POINTS - 1.0, steps).round().astype(int)
-        forecast = QuantileForecast(
-            made_at_s=made_at_s,
-            step_s=step_s,
-            levels=DEFAULT_LEVELS,
-            values=tuple(tuple(row) for row in quantiles[places].tolist()),
-            peak=tuple(quantiles.max(axis=0).tolist()),
-            forecaster=family,
-        )
         period = _KERNELS[int(np.argmax(np.where(own, self.probabilities, 0.0)))].period
-        return Regime(family, probability, period * step_s if period else None, forecast)
+        return Regime(family, probability, period * step_s if period else None, tuple(quantiles.max(axis=0).tolist()))
 
 
 def _posterior(known: Floats, to_come: Floats, step_s: float) -> _Posterior:

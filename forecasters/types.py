@@ -59,12 +59,16 @@ class QuantileForecast:
 @dataclass(frozen=True, slots=True)
 class Regime:
     """What a load may be doing: `ramp`, or `cycle` with its likeliest period. `probability` that it does so now, beside
-    all else that it may do, and what comes if it does."""
+    all else that it may do; `peak` are the quantiles `DEFAULT_LEVELS` of the window's maximum if it does."""
 
     kind: str
     probability: float
     period_s: float | None
-    forecast: QuantileForecast
+    peak: tuple[float, ...]
+
+    def peak_at(self, level: float) -> float:
+        """As `QuantileForecast.peak_at`."""
+        return interpolate(DEFAULT_LEVELS, self.peak, level)
 
 
 def interpolate(levels: tuple[float, ...], values: tuple[float, ...], level: float) -> float:

@@ -55,7 +55,7 @@ class Outlook:
         asked = inputs.target.policy.forecast_quantile
         found = inputs.forecast.regimes if inputs.forecast and requests_per_s > 0 else ()
         high = max(level, REGIME_QUANTILE)
-        regimes = tuple((_said(one, horizon_s), one.forecast.peak_at(high) / requests_per_s) for one in found)
+        regimes = tuple((_said(one, horizon_s), one.peak_at(high) / requests_per_s) for one in found)
         return cls(trust(inputs, horizon_s), margin(requests_per_s, horizon_s, asked), level, regimes)
 
     @property

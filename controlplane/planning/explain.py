@@ -67,7 +67,7 @@ def _doing(forecast: Forecast) -> str:
     """What the load does beside wandering, where that is likely."""
     parts = [
         (f"the load goes round every {one.period_s:.0f} s" if one.period_s else "the load ramps")
-        + f" ({one.probability:.0%}), to {one.forecast.peak_at(0.5):.2f} at the median"
+        + f" ({one.probability:.0%}), to {one.peak_at(0.5):.2f} at the median"
         for one in forecast.regimes
         if one.probability >= LIKELY
     ]

@@ -166,7 +166,7 @@ def _regime(found: Regime) -> Regime:
         found,
         probability=rounded(found.probability, ROUGH_DIGITS),
         period_s=_maybe(found.period_s, ROUGH_DIGITS),
-        forecast=_quantiles(found.forecast),
+        peak=tuple(rounded(v, ROUGH_DIGITS) for v in found.peak),
     )
 
 

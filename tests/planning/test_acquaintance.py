@@ -21,7 +21,7 @@ from controlplane.planning.acquaintance import (
 from controlplane.planning.demand import demand
 from controlplane.planning.explain import sentences
 from forecasters.regimes import CYCLE, RAMP
-from forecasters.types import Regime
+from forecasters.types import DEFAULT_LEVELS, Regime
 from tests.builders import (
     NOW_S,
     make_forecast,
@@ -106,8 +106,7 @@ def test_the_trail_says_how_far_the_forecast_is_believed() -> None:
 
 
 def regime(kind: str, probability: float, peak: float) -> Regime:
-    rates = make_forecast(make_target(), peak).requests_per_s
-    return Regime(kind, probability, 600.0 if kind == CYCLE else None, rates)
+    return Regime(kind, probability, 600.0 if kind == CYCLE else None, (peak,) * len(DEFAULT_LEVELS))
 
 
 def with_regimes(horizon_s: float, *regimes: Regime) -> Outlook:
