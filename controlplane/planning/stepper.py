@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from controlplane.domain.decision import Actuation, ColdStart, Forecast, GroupInputs, GroupOutcome, Memory, TargetInputs
 from controlplane.domain.observation import Inventory, Observation, Replica, Sample, Surroundings
 from controlplane.domain.ports import Fit
-from controlplane.domain.target import Target
+from controlplane.domain.target import Role, Target
 from controlplane.observing import SampleWindow, observe
 from controlplane.planning.cold_starts import known_cold_starts
 from controlplane.planning.decision import decide
@@ -148,14 +148,14 @@ class GroupStepper:
         starts = known_cold_starts(view.target, view.cold_starts)
         if observation.load is not None:
             known.cached_share = followed_share(known.cached_share, observation.load.cached_share)
-        forecast = self._forecast(view.target, known, starts, now_s)
+        forecast = self._forecast(view, known, starts, now_s)
         return TargetInputs(view.target, observation, forecast, starts, known.memory, view.surroundings)
 
     def _forecast(
-        self, target: Target, known: _Known, cold_starts: Mapping[str, ColdStart], now_s: float
+        self, view: TargetView, known: _Known, cold_starts: Mapping[str, ColdStart], now_s: float
     ) -> Forecast | None:
         """The load over one cold start and one interval: what is asked for now is Ready no sooner."""
-        horizon_s = horizon(target, cold_starts)
+        target, horizon_s = view.target, horizon(view.target, cold_starts, view.desired)
         made, history = {}, known.history.series()
         for quantity, series in history.items():
             forecaster = known.forecasters[quantity]
@@ -184,9 +184,24 @@ class GroupStepper:
         return self._known.setdefault(target, _Known())
 
 
-def horizon(target: Target, cold_starts: Mapping[str, ColdStart]) -> float:
-    """Seconds to look ahead: the slowest variant's cold start (its 90th percentile) and one interval."""
-    return max(start.p90_s for start in cold_starts.values()) + target.policy.interval_s
+def horizon(target: Target, cold_starts: Mapping[str, ColdStart], wanted: Mapping[str, int] | None = None) -> float:
+    """Seconds to look ahead: a cold start (its 90th percentile) and one interval.
+
+    It is that of the replicas that are `wanted` by variant, in the mean over the dollars of a role, and of the slower
+    role: one L40S beside a dozen H100s does not make these come later. Where none is wanted, it is the slowest
+    variant's.
+    """
+    roles = [_mean_start(target, role, cold_starts, wanted or {}) for role in Role]
+    known = [start_s for start_s in roles if start_s is not None]
+    return max(known or (start.p90_s for start in cold_starts.values())) + target.policy.interval_s
+
+
+def _mean_start(
+    target: Target, role: Role, cold_starts: Mapping[str, ColdStart], wanted: Mapping[str, int]
+) -> float | None:
+    usd = {v.name: v.usd_per_replica_hour * wanted.get(v.name, 0) for v in target.variants if v.role is role}
+    total = sum(usd.values())
+    return sum(cold_starts[name].p90_s * share for name, share in usd.items()) / total if total > 0 else None
 
 
 def fit_target(target: str, history: Mapping[str, Series], now_s: float, horizon_s: float) -> Fit | None:
