@@ -3935,7 +3935,7 @@ export interface components {
         /**
          * Regime
          * @description What a load may be doing: `ramp`, or `cycle` with its likeliest period. `probability` that it does so now, beside
-         *     all else that it may do, and what comes if it does.
+         *     all else that it may do; `peak` are the quantiles `DEFAULT_LEVELS` of the window's maximum if it does.
          */
         Regime: {
             /** Kind */
@@ -3944,7 +3944,8 @@ export interface components {
             probability: number;
             /** Period S */
             period_s: number | null;
-            forecast: components["schemas"]["QuantileForecast"];
+            /** Peak */
+            peak: number[];
         };
         /**
          * Regret
