@@ -2,8 +2,8 @@
 
 Busy replicas make more tokens, so a mean over tokens is theirs more than the idle ones'; one that came a moment ago has
 made few. Batch and prompts are taken the same way as the step's time, lest a fleet that has just doubled looks as
-though half its load had taken the whole time. A token's own request is counted like the others: a router that sends to
-the emptiest keeps about one other away, and with it told apart the agents' day was planned a seventh too small.
+though half its load had taken the whole time. A token's own request counts like the others: a router that sends to
+the emptiest keeps about one other away, and with it told apart the agents' day was planned an eighth too small.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ MINUTE_S = 60.0
 REGIME_QUANTILE = 0.6
 """Of what a regime says at least, however little is missed: its errors are not those that the error budget is of."""
 RAMP_HORIZON_S = 75.0
-"""How far a ramp is believed to go on; beyond, its share falls with the square. On the league's windows at a cold start
-of 60 s ramps save 2 to 3 % on Azure's hour, and cost as much on ServeGen's; believed at 180 s they lose 2 % of
-requests."""
+"""How far a ramp is believed to go on; beyond, its share falls with the square. At a cold start of 60 s ramps save 1 to
+3 % on the league's windows, and cost 3 % on a nervous one (ServeGen's large model). Believed at 180 s they lose 1 to 3
+% of the Azure hour's requests."""
 
 
 @dataclass(frozen=True, slots=True)
