@@ -318,13 +318,9 @@ def _sum(values: Iterable[float | None]) -> float | None:
 def _rate(deltas: Sequence[Delta], what: Callable[[Delta], float | None]) -> float | None:
     """The sum of the replicas' rates, per second, each for the part of the time that it was there; None where none is
     known."""
-    known = [(value, d) for d in deltas if (value := what(d)) is not None]
     span_s = _span_s(deltas)
-    return (
-        sum(value / d.seconds * (d.part(span_s) if d.seconds < span_s else 1.0) for value, d in known)
-        if known
-        else None
-    )
+    known = [value / d.seconds * d.counted(span_s) for d in deltas if (value := what(d)) is not None]
+    return sum(known) if known else None
 
 
 def _serving(deltas: Sequence[Delta]) -> float | None:
@@ -333,5 +329,7 @@ def _serving(deltas: Sequence[Delta]) -> float | None:
 
 
 def _span_s(deltas: Sequence[Delta]) -> float:
-    """The time that their sum is over: of the one that is known for longest."""
-    return max((d.seconds for d in deltas), default=0.0)
+    """The time that their sum is over: of the one that was looked at for longest. An engine that is first seen counts
+    since its start, which may be minutes of loading, and must not make the others' part smaller."""
+    looked_at = [d.seconds for d in deltas if d.served_s is None or d.served_s > d.seconds]
+    return max(looked_at or (d.seconds for d in deltas), default=0.0)

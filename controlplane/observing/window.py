@@ -109,6 +109,10 @@ class Delta:
         """Of `span_s`, the part in which it was there: what it took, it took from the others, who had it before."""
         return 1.0 if self.served_s is None else min(1.0, self.served_s / span_s)
 
+    def counted(self, span_s: float) -> float:
+        """By what its own rate is multiplied in a sum over `span_s`; a rate that is over all of that is whole."""
+        return self.part(span_s) if self.seconds < span_s else 1.0
+
     @property
     def arrivals(self) -> float | None:
         """Requests that came, by flow conservation: what was finished and what more there is. Not below nought.

@@ -56,6 +56,19 @@ def test_each_replicas_rate_is_by_the_time_that_it_was_there() -> None:
     assert seen.each(seen.arrival_rps) == pytest.approx(RPS / 4.0, rel=0.01)
 
 
+def test_an_engine_that_loaded_for_minutes_does_not_make_the_others_part_smaller() -> None:
+    """Two that were first seen a scrape ago, and one that is seen for the first time, four minutes after its start."""
+    window = SampleWindow()
+    for place, names in enumerate((("r1", "r2"), ("r1", "r2"), ("r1", "r2", "r3"))):
+        now_s = NOW_S + place * STEP_S
+        taken = {"r1": 30.0 * (place + 1), "r2": 30.0 * (place + 1), "r3": 0.0}
+        scrape = [replace(sample(n, "h100", now_s, taken[n]), running=0.0) for n in names]
+        scrape = [replace(s, started_at_s=now_s - 240.0) if s.replica == "r3" else s for s in scrape]
+        seen, window = observe(make_target(), {"h100": 3}, ready(*names), scrape, window, now_s)
+    assert seen.load is not None
+    assert seen.load.requests_per_s == pytest.approx(2 * 2.0, rel=0.01)
+
+
 def own(tokens: float, itl_s: float, prompts: float | None, served_s: float | None = None) -> Delta:
     """What one replica did in a minute."""
     before = Sample("r", "h100", 0.0, running=0.0, waiting=0.0, finished_total=0.0, generation_tokens_total=0.0)
