@@ -98,20 +98,13 @@ def calibrations(inputs: TargetInputs) -> dict[str, Calibration]:
 
 
 def learned_cost(target: Target, variant: Variant, known: Calibration) -> StepCost:
-    """The prior with the learned factors, and as much more as they are uncertain. Attention over long prompts is
-    arithmetic, and goes with b."""
+    """The prior with the learned factors, and as much more as they are uncertain."""
     cost = prior(catalog.model(target.model), catalog.accelerator(variant.accelerator), variant.gpus_per_replica)
     if not known.factors:
         return cost.scaled(1.0 + CAUTION * known.deviation)
     careful = 1.0 + CAUTION * known.deviation
     a, b, c, d = (careful * factor for factor in known.factors)
-    return StepCost(
-        cost.a_s * a,
-        cost.b_s_per_token * b,
-        cost.c_s_per_sequence * c,
-        cost.d_s_per_token * d,
-        cost.e_s_per_token_pair * b,
-    )
+    return cost.times(a, b, c, d)
 
 
 def allowed_misses(known: Calibration, budget: float) -> float:

@@ -66,14 +66,7 @@ class LoraSlots:
 
     def slowed(self, cost: StepCost, shape: ModelShape) -> StepCost:
         """`cost` with those factors, as the planner puts learned ones on it."""
-        a, b, c, d = self.factors(shape)
-        return StepCost(
-            cost.a_s * a,
-            cost.b_s_per_token * b,
-            cost.c_s_per_sequence * c,
-            cost.d_s_per_token * d,
-            cost.e_s_per_token_pair * b,
-        )
+        return cost.times(*self.factors(shape))
 
 
 def _known(shape: ModelShape, size: AdapterSize | None) -> AdapterSize:

@@ -57,6 +57,17 @@ class StepCost:
         """Every coefficient times `factor`."""
         return StepCost(*(factor * value for value in astuple(self)))
 
+    def times(self, a: float, b: float, c: float, d: float) -> StepCost:
+        """Each coefficient times its factor. Attention over long prompts is arithmetic, as reading them is, and goes
+        with `b`."""
+        return StepCost(
+            self.a_s * a,
+            self.b_s_per_token * b,
+            self.c_s_per_sequence * c,
+            self.d_s_per_token * d,
+            self.e_s_per_token_pair * b,
+        )
+
 
 class DoesNotFit(ValueError):
     """The model's weights leave no room for a KV cache on that many GPUs."""

@@ -205,13 +205,7 @@ def learned_step_cost(cost: StepCost, known: Calibration | None) -> StepCost:
     if not known.factors:
         return cost.scaled(known.ratio)
     a, b, c, d = known.factors
-    return StepCost(
-        cost.a_s * a,
-        cost.b_s_per_token * b,
-        cost.c_s_per_sequence * c,
-        cost.d_s_per_token * d,
-        cost.e_s_per_token_pair * b,
-    )
+    return cost.times(a, b, c, d)
 
 
 def _stages(start: ColdStart | None, factor: float) -> ColdStartStages:

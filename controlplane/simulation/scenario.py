@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -198,15 +198,7 @@ def _workloads(raw: _Scenario, targets: tuple[Target, ...]) -> tuple[Workload, .
 def _workload(key: str, target: Target, variant: Variant, raw: _Workload, errors: tuple[float, ...]) -> Workload:
     model, gpu = catalog.model(target.model), catalog.accelerator(variant.accelerator)
     cost = prior(model, gpu, variant.gpus_per_replica)
-    a, b, c, d = errors
-    true_cost = replace(
-        cost,
-        a_s=cost.a_s * a,
-        b_s_per_token=cost.b_s_per_token * b,
-        c_s_per_sequence=cost.c_s_per_sequence * c,
-        d_s_per_token=cost.d_s_per_token * d,
-        e_s_per_token_pair=cost.e_s_per_token_pair * b,  # prompts are arithmetic, attention or not
-    )
+    true_cost = cost.times(*errors)
     blocks = kv_capacity_tokens(model, gpu, variant.gpus_per_replica) // BLOCK_SIZE_TOKENS
     limits = EngineLimits(kv_blocks=blocks, max_context_tokens=model.max_context_tokens)
     return Workload(
