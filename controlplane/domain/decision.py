@@ -29,6 +29,8 @@ class Forecast:
     """Of prompt tokens that were taken to be cached in it."""
     regimes: tuple[Regime, ...] = ()
     """What requests/s may be doing beside wandering, from the last hour."""
+    volatility: float = 1.0
+    """How much the load grows within minutes beside what is usual, as seen so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,8 @@ class Demand:
     scenarios: tuple[DemandScenario, ...] = ()
     """What may come beside `requests_per_s`, which is carried in any case: the rest is carried as far as what a miss
     costs, times how likely it is, pays for it."""
+    growth_rps: float = 0.0
+    """Part of `requests_per_s` that is room for a new load to grow, of which too little was seen to forecast it."""
 
 
 @dataclass(frozen=True, slots=True)

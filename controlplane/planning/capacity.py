@@ -9,6 +9,7 @@ them (`tails`), which must not exceed what the SLO's attainment leaves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -28,15 +29,19 @@ UTILISATION_MAX = 0.95
 """Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
 a small error in the rate. On the Azure hour 0.92 costs 2 to 4 % more, and 0.97 as much, since its misses are paid
 for."""
-EDGE = 0.78
+EDGE = 0.81
+EDGE_HORIZON_S = 195.0
+EDGE_FALL = 0.03
+EDGE_LIMITS = (0.75, 0.86)
 EDGE_MAX = 0.95
 """Of the rate that just keeps a prefill replica busy, or just fills a decode replica's cache or batch. Neither has a
 soft edge, as a batch has that slows down: a minute of a tenth too many makes all of them wait, and in a batch that is
 busy for 0.66 of its time a tenth more requests are a third more tokens. `EDGE` is for the median of the coming peak;
-what is planned above that counts towards it, up to `EDGE_MAX`. Chosen so that its neighbours, 0.75 and 0.80, hold the
-SLO too on the Azure and ServeGen windows at cold starts of 60, 180 and 420 s; 0.82 lost 5 to 10 % of the Azure hour at
-420 s, before `SPLIT_DOWN_MARGIN` grew with the horizon. 0.80 costs 1 to 6 % less, 0.75 up to 4 % more
-(docs/capacity.md)."""
+what is planned above that counts towards it, up to `EDGE_MAX`.
+
+Who falls short is short for a cold start, in which the load goes on growing, so it is less by `EDGE_FALL` for each
+doubling of the horizon. On the Azure and ServeGen windows 0.86 holds the SLO at a cold start of 60 s, 0.82 and no more
+at 180 s, 0.80 and no more at 420 s (docs/capacity.md)."""
 CORRECTION_LIMITS = (0.75, 1.25)
 """By which the slow loop may move a capacity: what one bad quarter of an hour seems to say must not buy a fleet."""
 BEST_EFFORT_SHARE = 0.6
@@ -46,8 +51,11 @@ _HALVINGS = 14
 """Of the interval of rates: one part in sixteen thousand, well below what is known of them."""
 
 
-def capacity(target: Target, variant: Variant, demand: Demand, known: Calibration) -> Capacity:
-    """What one replica of `variant` carries of this mix, given what was learned of it.
+def capacity(
+    target: Target, variant: Variant, demand: Demand, known: Calibration, horizon_s: float = EDGE_HORIZON_S
+) -> Capacity:
+    """What one replica of `variant` carries of this mix, given what was learned of it. `horizon_s` is for how many
+    seconds who falls short is short.
 
     Where even an idle replica misses more than the SLO allows, the bound is `INFEASIBLE` and the rate is best effort:
     the work has to be carried all the same. It is 0 only where the model does not fit.
@@ -59,7 +67,7 @@ def capacity(target: Target, variant: Variant, demand: Demand, known: Calibratio
         return Capacity(variant.name, 0.0, CapacityBound.INFEASIBLE, known.ratio)
     cost, mix = learned_cost(target, variant, known), Mix.of(demand)
     most = _throughput(cost, mix, variant.role)
-    bounds = _bounds(target, variant, cost, mix, most, known, _edge(demand))
+    bounds = _bounds(target, variant, cost, mix, most, known, _edge(demand, horizon_s))
     misses = _misses(target, variant, demand, known)
     budget = 1.0 - target.policy.slo.attainment
     ceiling = min(bounds.values())
@@ -129,10 +137,12 @@ def _bounds(
     return {**bounds, CapacityBound.LORA_SLOTS: batch(crowd.most_sequences())}
 
 
-def _edge(demand: Demand) -> float:
+def _edge(demand: Demand, horizon_s: float) -> float:
     """The share of a hard edge to plan for, given how far above the median of the coming peak the plan is already."""
+    doublings = math.log2(max(horizon_s, 1.0) / EDGE_HORIZON_S)
+    edge = min(max(EDGE - EDGE_FALL * doublings, EDGE_LIMITS[0]), EDGE_LIMITS[1])
     ahead = demand.requests_per_s / max(demand.low_requests_per_s, 1e-9)
-    return min(max(EDGE * ahead, EDGE), EDGE_MAX)
+    return min(max(edge * ahead, edge), EDGE_MAX)
 
 
 def _room(target: Target, variant: Variant, known: Calibration, replicas: float = 1.0) -> Room:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controlplane.domain.decision import (
+    Capacity,
     Decision,
     Demand,
     GroupInputs,
@@ -17,8 +18,9 @@ from controlplane.domain.decision import (
 )
 from controlplane.domain.observation import Observation
 from controlplane.domain.target import OverrideKind
+from controlplane.planning.acquaintance import with_first_growth
 from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
-from controlplane.planning.capacity import capacity
+from controlplane.planning.capacity import EDGE_HORIZON_S, capacity
 from controlplane.planning.demand import WAKING, demand
 from controlplane.planning.headroom import with_headroom
 from controlplane.planning.idleness import is_idle
@@ -28,7 +30,7 @@ from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
 
-PLANNER_VERSION = "7"
+PLANNER_VERSION = "8"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
@@ -92,7 +94,11 @@ def _waiting(observation: Observation) -> float:
 def _ask(at: Situation) -> Ask:
     wanted = demand(at.inputs)
     target = at.inputs.target
-    known = () if wanted is None else tuple(capacity(target, v, wanted, at.learned[v.name]) for v in target.variants)
+    known: tuple[Capacity, ...] = ()
+    if wanted is not None:
+        horizon_s = EDGE_HORIZON_S if at.inputs.forecast is None else at.inputs.forecast.horizon_s
+        known = tuple(capacity(target, v, wanted, at.learned[v.name], horizon_s) for v in target.variants)
+        wanted = with_first_growth(wanted, at.inputs, known)
     stocked_out = {n: o.until_s for n, o in at.outages.items() if o.kind is OutageKind.STOCK_OUT}
     return Ask(at.inputs, wanted, known, stocked_out, at.planned.by_variant, at.caps)
 
@@ -162,5 +168,8 @@ def _carry(wanted: Demand | None) -> str:
         return "the load is not known"
     if wanted.source == WAKING:
         return f"woken, since requests wait outside: {wanted.requests_per_s:.2f} requests/s to serve them in time"
+    if wanted.growth_rps > 0:
+        come, room = wanted.requests_per_s - wanted.growth_rps, wanted.growth_rps
+        return f"{come:.2f} requests/s expected at the peak, and room for {room:.2f} more while the load is new"
     source = "expected" if wanted.source.startswith("forecast") else "observed"
     return f"{wanted.requests_per_s:.2f} requests/s {source} at the peak"

@@ -99,7 +99,9 @@ def _chosen(tick: Tick) -> str:
     if plan.demand is None:
         return ""
     backlog = f", {plan.demand.backlog_rps:.2f} of it to drain the queue" if plan.demand.backlog_rps > 0 else ""
-    need = f"{plan.demand.requests_per_s:.2f} requests/s{backlog}"
+    room = plan.demand.growth_rps
+    growth = f", {room:.2f} of it room to grow while the load is new" if room > 0 else ""
+    need = f"{plan.demand.requests_per_s:.2f} requests/s{backlog}{growth}"
     short = "" if plan.feasible else f"; it is not enough, held by {plan.binding}"
     if plan.feasible and plan.binding:
         short = f"; more than is allowed, lest less be carried: {plan.binding}"

