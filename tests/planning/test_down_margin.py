@@ -24,9 +24,10 @@ from tests.planning.asks import Kind, make_ask
 SPLIT = (Kind("p", 1.0, 4.0, Role.PREFILL, now=12, high=20), Kind("d", 20.0, 4.0, Role.DECODE, now=1))
 
 
-def looking_ahead(ask: Ask, horizon_s: float) -> Ask:
+def looking_ahead(ask: Ask, horizon_s: float, volatility: float = 1.0) -> Ask:
     flat = QuantileForecast(0.0, horizon_s, (0.5,), ((10.0,),), (10.0,), "flat")
-    return replace(ask, inputs=replace(ask.inputs, forecast=Forecast("chat", 0.0, horizon_s, flat, flat, flat)))
+    forecast = Forecast("chat", 0.0, horizon_s, flat, flat, flat, volatility=volatility)
+    return replace(ask, inputs=replace(ask.inputs, forecast=forecast))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,12 @@ def test_whole_replicas_keep_the_noise_of_a_minute_and_more_before_a_long_cold_s
     assert down_margin(looking_ahead(make_ask(whole, 60.0), horizon_s)) == pytest.approx(share)
     assert down_margin(make_ask(whole, 60.0)) == pytest.approx(2.0 / 60.0)
     assert down_margin(make_ask(whole, 0.5)) == DOWN_MARGIN
+
+
+@pytest.mark.parametrize(("volatility", "drift"), [(0.5, 0.03), (1.0, 0.06), (1.5, 0.06)])
+def test_a_calm_load_has_calm_lulls(volatility: float, drift: float) -> None:
+    ask = looking_ahead(make_ask((Kind("a", 1.0, 4.0),), 60.0), 300.0, volatility)
+    assert down_margin(ask) == pytest.approx(2.0 / 60.0 + drift)
 
 
 @pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 12), (60.0, 11), (600.0, 12)])

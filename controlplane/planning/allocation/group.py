@@ -39,7 +39,7 @@ RIPPLE_DEVIATIONS = 2.0
 WHOLE_DRIFT = 0.12
 """And by so much for each `SPLIT_HORIZON_S` that one must see further than that: what is given up in a lull is back a
 cold start after the load is. At 420 s it keeps the Azure hour's 99 %, which without it a ramp out of a lull takes, at
-the same cost."""
+the same cost. A load that is calmer than usual has calmer lulls."""
 MINUTE_S = 60.0
 EXACT_COLUMNS = 64
 """Variants up to which competing targets are one mixed-integer program; above, accelerators are given prices, which is
@@ -67,12 +67,13 @@ def down_margin(ask: Ask) -> float:
     turn over and back within a cold start: its share is by how far ahead one must see."""
     if ask.demand is None or ask.demand.requests_per_s <= 0:
         return DOWN_MARGIN
-    horizon_s = ask.inputs.forecast.horizon_s if ask.inputs.forecast else SPLIT_HORIZON_S
+    forecast = ask.inputs.forecast
+    horizon_s, calm = (forecast.horizon_s, min(1.0, forecast.volatility)) if forecast else (SPLIT_HORIZON_S, 1.0)
     if ask.inputs.target.split:
         least, most = SPLIT_DOWN_LIMITS
         return min(max(SPLIT_DOWN_MARGIN * (horizon_s / SPLIT_HORIZON_S) ** SPLIT_DOWN_POWER, least), most)
     ripple = RIPPLE_DEVIATIONS / math.sqrt(ask.demand.requests_per_s * MINUTE_S)
-    return min(DOWN_MARGIN, ripple + WHOLE_DRIFT * max(0.0, horizon_s / SPLIT_HORIZON_S - 1.0))
+    return min(DOWN_MARGIN, ripple + calm * WHOLE_DRIFT * max(0.0, horizon_s / SPLIT_HORIZON_S - 1.0))
 
 
 def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:

@@ -2246,6 +2246,11 @@ export interface components {
              * @default []
              */
             scenarios: components["schemas"]["DemandScenario"][];
+            /**
+             * Growth Rps
+             * @default 0
+             */
+            growth_rps: number;
         };
         /**
          * DemandScenario
@@ -2530,6 +2535,11 @@ export interface components {
              * @default []
              */
             regimes: components["schemas"]["Regime"][];
+            /**
+             * Volatility
+             * @default 1
+             */
+            volatility: number;
         };
         /**
          * ForecastOutcome
