@@ -70,9 +70,19 @@ def make_ask(
     return Ask(make_inputs(target, observation), demand, capacities, stocked_out_until_s or {})
 
 
-def usd(kinds: Sequence[Kind], fleet: Sequence[int]) -> float:
-    """$/h of a fleet and of its starts."""
-    return sum(n * k.usd + max(0, n - k.now) * k.usd * START_SHARE for k, n in zip(kinds, fleet, strict=True))
+def usd(kinds: Sequence[Kind], fleet: Sequence[int], rps: float) -> float:
+    """$/h of a fleet that is to carry `rps`, of its starts, and of beginning with what only fills up."""
+    hours = [START_SHARE + filler_hours(kinds, k, rps) for k in kinds]
+    return sum(n * k.usd + max(0, n - k.now) * k.usd * h for k, n, h in zip(kinds, fleet, hours, strict=True))
+
+
+def filler_hours(kinds: Sequence[Kind], kind: Kind, rps: float) -> float:
+    """Hours of its price that a replica of `kind` costs beside its start where a cheaper one runs: two in a fleet of
+    very many, one in a fleet of six, none in one of three."""
+    running = [k for k in kinds if k.role is kind.role and k.now > 0 and k.rate > 0]
+    if kind.now > 0 or kind.rate <= 0 or all(kind.usd / kind.rate <= k.usd / k.rate for k in running):
+        return 0.0
+    return 2.0 * max(0.0, 1.0 - 3.0 * max(k.rate for k in running) / rps)
 
 
 def carries(kinds: Sequence[Kind], fleet: Sequence[int], even: bool = False) -> float:

@@ -50,14 +50,14 @@ def targets(draw: st.DrawFn, high: int = 5) -> tuple[list[Kind], float]:
 def test_one_target_costs_what_the_best_fleet_costs(made: tuple[list[Kind], float], routing: Routing) -> None:
     kinds, rps = made
     even = routing is Routing.EVEN
-    best = min((usd(kinds, f) for f in fleets(kinds) if allowed(kinds, f, rps, even)), default=None)
+    best = min((usd(kinds, f, rps) for f in fleets(kinds) if allowed(kinds, f, rps, even)), default=None)
     (plan,) = allocate([make_ask(kinds, rps, routing=routing)], Inventory())
     if best is None:
         assert not plan.feasible
         return
     assert plan.feasible
     assert carries(kinds, fleet_of(kinds, plan), even) >= rps * (1 - 1e-6)
-    assert usd(kinds, fleet_of(kinds, plan)) <= best * WITHIN + 1e-9
+    assert usd(kinds, fleet_of(kinds, plan), rps) <= best * WITHIN + 1e-9
 
 
 @settings(max_examples=80, deadline=None)
@@ -70,7 +70,8 @@ def test_two_that_share_an_inventory_cost_what_the_best_fleets_cost(
     gpus = {name: max(n, least[name]) for name, n in gpus.items()}
     able = [[f for f in fleets(k) if allowed(k, f, rps)] for k, rps in zip(kinds, demands, strict=True)]
     best = min(
-        (sum(map(usd, kinds, both)) for both in itertools.product(*able) if fits(kinds, both, gpus)), default=None
+        (sum(map(usd, kinds, both, demands)) for both in itertools.product(*able) if fits(kinds, both, gpus)),
+        default=None,
     )
     asks = [make_ask(k, rps, name) for k, rps, name in zip(kinds, demands, "xy", strict=True)]
     plans = allocate(asks, Inventory(gpus))
@@ -78,7 +79,7 @@ def test_two_that_share_an_inventory_cost_what_the_best_fleets_cost(
     assert fits(kinds, chosen, gpus)
     if best is not None:
         assert all(plan.feasible for plan in plans)
-        assert sum(map(usd, kinds, chosen)) <= best * WITHIN + 1e-9
+        assert sum(map(usd, kinds, chosen, demands)) <= best * WITHIN + 1e-9
 
 
 def shares(asks: Sequence[Ask], plans: Sequence[Plan]) -> list[float]:

@@ -55,7 +55,7 @@ def test_the_expected_cost_is_nearly_the_least(
 
     def expected(fleet: tuple[int, ...]) -> float:
         served = carries(kinds, fleet)
-        return usd(kinds, fleet) + sum(p * price * 3600.0 * max(0.0, load - served) for load, p in scenarios)
+        return usd(kinds, fleet, rps) + sum(p * price * 3600.0 * max(0.0, load - served) for load, p in scenarios)
 
     def spot(fleet: tuple[int, ...]) -> bool:
         return 0.7 * fleet[2] <= share * carries(kinds, fleet) + 1e-9

@@ -196,14 +196,14 @@ def test_the_limit_holds_whenever_some_fleet_carries_all_with_it_and_costs_what_
 ) -> None:
     kinds, rps, share = made
     even = routing is Routing.EVEN
-    able = [usd(kinds, f) for f in fleets(kinds) if allowed(kinds, f, rps, even) and spread(kinds, f, share)]
+    able = [usd(kinds, f, rps) for f in fleets(kinds) if allowed(kinds, f, rps, even) and spread(kinds, f, share)]
     plan = planned(kinds, rps, share, routing=routing)
     found = fleet_of(kinds, plan)
     assert plan.feasible == any(allowed(kinds, f, rps, even) for f in fleets(kinds))
     assert (plan.binding == "") == (plan.feasible and spread(kinds, found, share))
     if able:
         assert spread(kinds, found, share)
-        assert usd(kinds, found) <= min(able) * WITHIN + 1e-9
+        assert usd(kinds, found, rps) <= min(able) * WITHIN + 1e-9
 
 
 def bought(kinds: Sequence[Kind], fleet: Sequence[int], share: float) -> bool:
@@ -262,10 +262,10 @@ def test_two_that_compete_are_spread_where_any_fleets_are(
     if any(fits(targets, both, limits) for both in itertools.product(*able)):
         assert all(plan.feasible for plan in plans)
     even = [[f for f in own if spread(k, f, s)] for own, k, s in zip(able, targets, parts, strict=True)]
-    costs = [sum(map(usd, targets, both)) for both in itertools.product(*even) if fits(targets, both, limits)]
+    costs = [sum(map(usd, targets, both, demands)) for both in itertools.product(*even) if fits(targets, both, limits)]
     if costs:
         assert all(plan.binding == "" for plan in plans)
-        assert sum(map(usd, targets, chosen)) <= min(costs) * WITHIN + 1e-9
+        assert sum(map(usd, targets, chosen, demands)) <= min(costs) * WITHIN + 1e-9
 
 
 def many(count: int, seed: int) -> list[Ask]:
