@@ -18,12 +18,14 @@ from rich.console import Console
 from rich.table import Table
 
 import controlplane.planning.acquaintance as acquaintance
+import controlplane.planning.allocation.claim as claim
 import controlplane.planning.calibration as calibration
 import controlplane.planning.decision as decision
 import controlplane.planning.demand as demand
 import controlplane.planning.rules as rules
 import controlplane.planning.situation as situation
 import controlplane.planning.stepper as stepper
+import controlplane.planning.volatility as volatility
 from controlplane.domain.decision import TargetInputs
 from controlplane.planning.allocation.ask import Ask
 from controlplane.simulation.league.cases import QUICK_REQUESTS, WARM_UP_S, Case, prepared, trace_name
@@ -92,6 +94,9 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "without the error budget": ((demand, "SAVED_GAIN", 0.0), (demand, "MISSED_GAIN", 0.0)),
     "the margin without the forecast": ((acquaintance, "TRUSTED_WINDOWS", math.inf),),
     "the forecast without the margin": ((acquaintance, "TRUSTED_WINDOWS", 0.0),),
+    "one margin for all loads": ((volatility, "LIMITS", (1.0, 1.0)),),
+    "without room for a new load": ((acquaintance, "NEW_WINDOWS", -1.0),),
+    "fillers in any fleet": ((claim, "FILLER_HOURS", 0.0),),
     "without ramps and cycles": ((stepper, "find_regimes", lambda *_: ()),),
     "learning from restless minutes": ((calibration, "UNREST", 0.0),),
     "without the solver": ((decision, "allocate", _cheapest_alone),),

@@ -13,6 +13,8 @@ KNOWN_WELL = 0.9
 """The forecast's share in the plan from which on the rest is not worth a word."""
 LIKELY = 0.2
 """The probability of a ramp or a cycle from which on it is."""
+NOTABLE = 0.15
+"""How far from the usual a load's volatility is to be for a word."""
 
 
 def sentences(tick: Tick) -> tuple[str, ...]:
@@ -50,16 +52,19 @@ def _expected(tick: Tick) -> str:
     return (
         f"Expected: a peak of {rates.peak_at(quantile):.2f} requests/s at the {quantile:.0%} quantile{why} "
         f"({rates.peak_at(0.5):.2f} at the median) in the next {forecast.horizon_s:.0f} s, by {rates.forecaster}"
-        f"{_believed(Outlook.of(inputs, coming, forecast.horizon_s, quantile))}{_doing(forecast)}."
+        f"{_believed(Outlook.of(inputs, coming, forecast.horizon_s, quantile), forecast)}{_doing(forecast)}."
     )
 
 
-def _believed(outlook: Outlook) -> str:
+def _believed(outlook: Outlook, forecast: Forecast) -> str:
     if outlook.share >= KNOWN_WELL:
         return ""
+    moves = ""
+    if abs(forecast.volatility - 1.0) > NOTABLE:
+        moves = f", since the load moves {forecast.volatility:.1f} times as much as is usual"
     return (
         f"; it has seen little yet and counts for {outlook.share:.0%}, the rest is what comes now "
-        f"and {outlook.margin:.0%} more"
+        f"and {outlook.margin:.0%} more{moves}"
     )
 
 

@@ -11,9 +11,10 @@ import pytest
 from controlplane.domain.decision import Demand, Memory
 from controlplane.planning.acquaintance import margin
 from controlplane.planning.demand import demand
+from controlplane.planning.explain import sentences
 from controlplane.planning.volatility import LIMITS, PRIOR_WINDOWS, USUAL_GROWTH, USUAL_POWER, volatility
 from forecasters.types import Series
-from tests.builders import NOW_S, make_forecast, make_inputs, make_observation, make_target
+from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_tick
 
 
 def series(values: list[float | None]) -> Series:
@@ -79,6 +80,17 @@ def test_the_margin_follows() -> None:
     # What a minute's count is uncertain by has nothing to do with it.
     drift, ripple = margin(1e9, 75.0, 0.9), 2.0 / math.sqrt(120.0)
     assert margin(2.0, 75.0, 0.9, 0.5) == pytest.approx(math.hypot(0.5 * drift, ripple), rel=1e-3)
+
+
+@pytest.mark.parametrize(("restless", "said"), [(0.5, "0.5 times as much"), (1.0, ""), (1.4, "1.4 times as much")])
+def test_who_asks_why_is_told_that_a_load_is_calm(restless: float, said: str) -> None:
+    target = make_target()
+    forecast = replace(make_forecast(target, 10.0), volatility=restless)
+    memory = Memory(first_seen_at_s=NOW_S - 900.0)
+    tick = make_tick(inputs=make_group(make_inputs(target, make_observation(target, 10.0), forecast, memory)))
+    expected = next(line for line in sentences(tick) if line.startswith("Expected"))
+    assert said in expected
+    assert ("as is usual" in expected) == bool(said)
 
 
 def planned(restless: float) -> Demand:

@@ -71,7 +71,8 @@ def down_margin(ask: Ask) -> float:
     horizon_s, calm = (forecast.horizon_s, min(1.0, forecast.volatility)) if forecast else (SPLIT_HORIZON_S, 1.0)
     if ask.inputs.target.split:
         least, most = SPLIT_DOWN_LIMITS
-        return min(max(SPLIT_DOWN_MARGIN * (horizon_s / SPLIT_HORIZON_S) ** SPLIT_DOWN_POWER, least), most)
+        by_horizon: float = SPLIT_DOWN_MARGIN * (horizon_s / SPLIT_HORIZON_S) ** SPLIT_DOWN_POWER
+        return min(max(by_horizon, least), most)
     ripple = RIPPLE_DEVIATIONS / math.sqrt(ask.demand.requests_per_s * MINUTE_S)
     return min(DOWN_MARGIN, ripple + calm * WHOLE_DRIFT * max(0.0, horizon_s / SPLIT_HORIZON_S - 1.0))
 
