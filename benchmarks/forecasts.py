@@ -181,4 +181,6 @@ def _head(names: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not any(Path(sys.argv[1]).glob("*.csv.gz")):
+        sys.exit(f"folder is {' '.join(sys.argv[1:]) or 'missing'!r}; allowed: one with traces, *.csv.gz")
     main(Path(sys.argv[1]))
