@@ -41,6 +41,16 @@ def test_what_is_planned_above_the_median_counts_towards_the_edge() -> None:
     assert rate(PREFILL, far) == pytest.approx(rate(PREFILL) * EDGE_MAX / EDGE, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("horizon_s", "edge"), [(75.0, 0.851), (195.0, 0.81), (390.0, 0.78), (5.0, 0.86), (4000.0, 0.75)]
+)
+def test_who_waits_longer_for_more_keeps_further_from_the_edge(horizon_s: float, edge: float) -> None:
+    assert EDGE == 0.81
+    for variant in (PREFILL, DECODE):
+        found = capacity(TARGET, variant, DEMAND, KNOWN, horizon_s).requests_per_s
+        assert found == pytest.approx(rate(variant) * edge / EDGE, rel=1e-3)
+
+
 def test_few_prefill_replicas_carry_less_each() -> None:
     tight = replace(TARGET, policy=Policy(Mode.LIVE, Slo(1.0, 0.1)))
     alone = capacity(tight, PREFILL, replace(DEMAND, requests_per_s=3.0, low_requests_per_s=3.0), KNOWN)
