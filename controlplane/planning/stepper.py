@@ -169,16 +169,7 @@ class GroupStepper:
             return None
         rates, prompts, answers = (made[quantity] for quantity in QUANTITIES)
         regimes = find_regimes(known.recent.minutes(now_s), horizon_s, LAG_S)
-        forecast = Forecast(
-            target.key,
-            now_s,
-            horizon_s,
-            rates,
-            prompts,
-            answers,
-            known.fitted_at_s,
-            regimes=regimes,
-        )
+        forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s, regimes=regimes)
         return rounded_forecast(self._with_work(target, known, forecast, history))
 
     def _with_work(self, target: Target, known: _Known, forecast: Forecast, history: Mapping[str, Series]) -> Forecast:
@@ -190,8 +181,7 @@ class GroupStepper:
         series = work_series(history, cost, cached)
         known.work_forecaster.update(series)
         work = known.work_forecaster.predict(forecast.made_at_s, forecast.horizon_s)
-        restless = volatility(series, rates)
-        return replace(forecast, work_s_per_s=work, work_cached_share=cached, volatility=restless)
+        return replace(forecast, work_s_per_s=work, work_cached_share=cached, volatility=volatility(series, rates))
 
     def _of(self, target: str) -> _Known:
         return self._known.setdefault(target, _Known())

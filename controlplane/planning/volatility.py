@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from controlplane.planning.acquaintance import MARGIN_HORIZON_S, MARGIN_POWER
 from forecasters.types import Series
 from forecasters.volatility import squared_growths
 
@@ -18,9 +19,8 @@ WINDOWS_BINS = {2: 1.0, 4: 1.5}
 that comes of counting alone: the highest of three or five beside the first, in bins that share half of what they
 saw."""
 USUAL_GROWTH = 0.081
-USUAL_HORIZON_S = 75.0
-USUAL_POWER = 0.7
-"""Root mean square growth of the load within so long, and how it grows with that: the Azure hour's."""
+"""Root mean square growth of the load within `MARGIN_HORIZON_S`, the Azure hour's. It grows with the time as the margin
+does whose factor it gives."""
 MOST_GROWTHS = 4.0
 """Usual growths that one window counts for at most."""
 PRIOR_WINDOWS = 15.0
@@ -41,7 +41,7 @@ def volatility(load: Series, rates: Series) -> float:
     seen, squares = _finished(load), []
     noise = _counting_noise(_finished(rates), rates.step_s)
     for bins, variances in WINDOWS_BINS.items():
-        usual = USUAL_GROWTH * (bins * load.step_s / USUAL_HORIZON_S) ** USUAL_POWER
+        usual = USUAL_GROWTH * (bins * load.step_s / MARGIN_HORIZON_S) ** MARGIN_POWER
         found = squared_growths(seen, bins, MOST_GROWTHS * usual)
         if found is not None:
             square, windows = found

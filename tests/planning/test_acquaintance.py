@@ -152,16 +152,14 @@ def test_the_trail_says_what_the_load_does() -> None:
     assert "ramp" not in said
 
 
-def first_demand(
-    came_rps: float, rate: float, seen_s: float, backlog: float = 0.0, planned: float | None = None
-) -> Demand:
+def first_demand(came_rps: float, rate: float, seen_s: float, backlog: float = 0.0) -> Demand:
     """What is planned for of a load that came for so long, where one replica carries `rate`."""
     target = make_target()
     forecast = make_forecast(target, came_rps)
     inputs = make_inputs(target, make_observation(target, came_rps), forecast, known_for(seen_s))
     wanted = demand(inputs)
     assert wanted is not None
-    wanted = replace(wanted, requests_per_s=(planned or 1.1 * came_rps) + backlog, backlog_rps=backlog)
+    wanted = replace(wanted, requests_per_s=1.1 * came_rps + backlog, backlog_rps=backlog)
     return with_first_growth(wanted, inputs, [Capacity("h100", rate, CapacityBound.TTFT, 1.0)])
 
 
