@@ -250,6 +250,8 @@ class Load:
     """Prompt tokens at `LENGTH_LEVELS`; empty where the page has no histogram."""
     output_lengths: tuple[float, ...] = ()
     """Answers' tokens at `LENGTH_LEVELS`."""
+    newest_rps: float | None = None
+    """Requests/s since the scrape before, where that is markedly more than over the window: a load that comes back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,13 @@ from controlplane.observing.steps import mean_step, step_time_s
 from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
 
 MANY_REQUESTS = 1000
-"""Requests whose mean length is known well enough to follow the mix by the minute: to 3 to 5 % at usual spreads."""
+LENGTH_ERROR = 0.04
+"""Requests, and the relative error of their mean length, with which the mix is followed by the minute: at usual spreads
+a thousand are known to 3 to 5 %. Where lengths have a heavy tail they are not, and a fleet that followed them swung."""
+MARKED = 0.1
+MARKED_DEVIATIONS = 3.0
+"""By this share, and so many standard deviations of its count, the newest scrape has more than the window's mean before
+it is looked at: a ramp of a tenth within half a minute is followed by the mean itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class _Seen:
     """Over the last minute."""
     mix: Sequence[Delta]
     """Over the last five."""
+    newest: Sequence[Delta]
+    """Since the scrape before."""
     departed: Sequence[Delta]
     """Over the part of the last minute in which replicas that are no longer Ready still reported."""
     ready: Mapping[str, int]
@@ -109,6 +118,7 @@ def _seen(
             faults.append(Fault(FaultKind.STALE, name, detail=f"the newest sample is {age_s:.0f} s old"))
     rates = _deltas(window, fresh, now_s, RATE_WINDOW_S)
     mix = _deltas(window, fresh, now_s, MIX_WINDOW_S)
+    lately = _deltas(window, fresh, now_s, 0.0)
     gone = [
         name
         for name in window.samples
@@ -116,7 +126,7 @@ def _seen(
     ]
     departed = _deltas(window, gone, now_s, RATE_WINDOW_S)
     history = {name: window.samples[name] for name in fresh}
-    return _Seen(fresh, rates, mix, departed, Counter(ready.values()), history, (*faults, *resets))
+    return _Seen(fresh, rates, mix, lately, departed, Counter(ready.values()), history, (*faults, *resets))
 
 
 def _deltas(window: SampleWindow, names: Iterable[str], now_s: float, length_s: float) -> list[Delta]:
@@ -204,6 +214,7 @@ def _load(target: Target, seen: _Seen) -> Load | None:
         input_tokens_squared=mean_square(prompts) if prompts is not None else None,
         input_lengths=lengths(prompts, LENGTH_LEVELS, LENGTH_WEIGHTS),
         output_lengths=lengths(outputs, LENGTH_LEVELS, LENGTH_WEIGHTS),
+        newest_rps=_coming_back(seen, fronts, rate),
     )
 
 
@@ -230,7 +241,7 @@ class _Side:
         """The lengths of the last minute where it had many, of the last five, else since the engines' start; None where
         no page has them."""
         newest = total(lately(d) for d in self.rates)
-        if newest and newest.count >= MANY_REQUESTS:
+        if newest and newest.count >= MANY_REQUESTS and _mean_error(newest) <= LENGTH_ERROR:
             return newest
         recent = total(lately(d) for d in self.mix)
         return recent if recent and recent.count else total(ever(s) for s in self.samples)
@@ -252,7 +263,18 @@ class _Side:
     ) -> float | None:
         """Mean tokens of a request from counters alone, lately, else since the engines' start: for pages without
         histograms of lengths. Both give tokens and requests."""
+        newest = [lately(d) for d in self.rates]
+        if sum(requests or 0.0 for _, requests in newest) >= MANY_REQUESTS and (found := _ratio(newest)):
+            return found
         return _ratio(lately(d) for d in self.mix) or _ratio(ever(s) for s in self.samples)
+
+
+def _mean_error(histogram: Histogram) -> float:
+    """Relative standard error of a histogram's mean."""
+    middle, square = mean(histogram), mean_square(histogram)
+    if not middle or square is None:
+        return 0.0
+    return math.sqrt(max(0.0, square / middle**2 - 1.0) / histogram.count)
 
 
 def _begun(sample: Sample) -> float | None:
@@ -275,6 +297,17 @@ def _arrivals(entering: Sequence[Delta], ready: int) -> float | None:
     known = [d for d in entering if d.arrivals is not None]
     rate = _rate(known, lambda d: d.arrivals)
     return None if rate is None else rate * max(1.0, ready / len(known))
+
+
+def _coming_back(seen: _Seen, fronts: frozenset[str], over_window_rps: float) -> float | None:
+    """Requests/s since the scrape before, where that is markedly more than over the window; None else. After a minute's
+    silence the window's mean lags by as much: whoever shrinks by it meets the load without the replicas that it had."""
+    known = [d for d in seen.newest if d.variant in fronts and not d.since_start]
+    rate = _arrivals(known, sum(count for name, count in seen.ready.items() if name in fronts)) if known else None
+    if rate is None:
+        return None
+    noise = MARKED_DEVIATIONS * math.sqrt(rate / max(d.seconds for d in known))
+    return rate if rate > over_window_rps * (1.0 + MARKED) + noise else None
 
 
 def _names(target: Target, other: Role) -> frozenset[str]:

@@ -104,6 +104,9 @@ class Delta:
     output_lengths: Histogram | None
     iterations: Histogram | None
     queue_s: Histogram | None
+    since_start: bool = False
+    """Whether it is all that an engine has counted, which was first seen now: since when it serves is a guess then (its
+    process has loaded for minutes, or whoever steps it sees it a step late), so a rate's scale is, and not its sum."""
 
     def part(self, span_s: float) -> float:
         """Of `span_s`, the part in which it was there: what it took, it took from the others, who had it before."""
@@ -177,7 +180,7 @@ def _since_start(newest: Sample, length_s: float) -> Delta | None:
         return None
     # An engine that is younger than the window took nothing in the window's rest: its rate is over the whole of it.
     known = _between(_nothing_at(newest, min(started_s, newest.at_s - length_s)), newest, newest.running)
-    return replace(known, served_s=max(newest.at_s - started_s, LEAST_SERVED_S))
+    return replace(known, served_s=max(newest.at_s - started_s, LEAST_SERVED_S), since_start=True)
 
 
 def _nothing_at(later: Sample, at_s: float) -> Sample:

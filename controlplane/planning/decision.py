@@ -29,15 +29,16 @@ from controlplane.planning.peoples_words import in_force, listed, override_words
 from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
+from controlplane.planning.trials import with_trials
 
-PLANNER_VERSION = "8"
+PLANNER_VERSION = "9"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
 def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOutcome:
     """Plan the group's targets together, then put each plan before the rules that are not `lifted` (see `judge`)."""
     situations = [situation(one, inputs.now_s) for one in inputs.targets]
-    asks = [_ask(at) for at in situations]
+    asks = [with_trials(_ask(at), at.learned, inputs.inventory) for at in situations]
     plans = with_headroom(asks, allocate(asks, inputs.inventory), inputs.inventory)
     decisions = [
         _decide(at, ask, plan, inputs.spool_writable, lifted)
@@ -114,7 +115,7 @@ def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool, lifted: f
         plan=plan,
         bounds=at.bounds,
         outages=at.outages,
-        caps=at.caps,
+        caps=ask.caps,
         changed=at.changed,
     )
     desired, trail = judge(case, plan.replicas, lifted)

@@ -150,6 +150,7 @@ def _load(load: Load) -> Load:
         input_tokens_squared=_maybe(load.input_tokens_squared),
         input_lengths=_lengths(load.input_lengths),
         output_lengths=_lengths(load.output_lengths),
+        newest_rps=_maybe(load.newest_rps),
     )
 
 

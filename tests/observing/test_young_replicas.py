@@ -89,8 +89,30 @@ def test_a_steps_batch_is_the_mean_over_tokens_as_its_time_is() -> None:
     assert step.prompt_tokens == pytest.approx((2000.0 * 0.02 * 60 + 200.0 * 0.01 * 6) / 66)
 
 
-def test_a_replica_that_just_came_has_its_batch_from_the_time_that_it_served() -> None:
-    assert mean_step([own(6_000.0, 0.02, None, served_s=15.0)]).batch == pytest.approx(6_000.0 / 15.0 * 0.02)
+def test_a_replica_that_is_seen_for_the_first_time_tells_nothing_of_a_step() -> None:
+    known, first = own(6_000.0, 0.02, None), replace(own(6_000.0, 0.1, 50_000.0, served_s=1.0), since_start=True)
+    assert mean_step([known, first]) == mean_step([known])
+    assert step_time_s([known, first]) == pytest.approx(0.02)
+    assert (mean_step([first]).batch, step_time_s([first])) == (None, None)
+
+
+@pytest.mark.parametrize("started_s", [None, 2.0, 170.0])
+def test_a_fleet_that_grows_looks_no_faster(started_s: float | None) -> None:
+    """Ten replicas at a steady load; the eleventh is seen a few seconds after its first request. What is known of its
+    start may be wrong by minutes: a process loads before it serves."""
+    window, steps = SampleWindow(), []
+    for place in range(8):
+        now_s = NOW_S + place * STEP_S
+        names = [f"r{i}" for i in range(10 if place < 5 else 11)]
+        scrape = [sample(n, "h100", now_s, 30.0 * (place + 1 if n != "r10" else place - 4.6)) for n in names]
+        if started_s is not None:
+            began_s = NOW_S + 5 * STEP_S - started_s
+            scrape = [replace(s, started_at_s=began_s) if s.replica == "r10" else s for s in scrape]
+        seen, window = observe(make_target(), {"h100": 11}, ready(*names), scrape, window, now_s)
+        steps.append((seen.variants[0].step_batch, seen.variants[0].step_time_s))
+    assert steps[5] == steps[4], "when it is seen first"
+    assert all(batch and time_s for batch, time_s in steps[1:])
+    assert steps[7] == (pytest.approx(steps[4][0], rel=0.02), pytest.approx(steps[4][1], rel=0.02))
 
 
 def test_without_tokens_or_prompts_nothing_is_made_up() -> None:

@@ -75,3 +75,15 @@ def test_the_same_fleet_shrinks_where_replicas_come_soon(horizon_s: float, prefi
     """Ten carry 11 % more than 9/s, and eleven 22 %."""
     plan = allocate([looking_ahead(make_ask(SPLIT, 9.0), horizon_s)], Inventory({"P": 40, "D": 40}))[0]
     assert plan.replicas["p"] == prefill
+
+
+def test_a_load_that_comes_back_is_met_with_what_was_there_before() -> None:
+    """A minute's silence: the mean is a quarter of what comes again."""
+    ask = make_ask((Kind("a", 10.0, 4.0, now=6, high=20),), 15.0)
+    load = ask.inputs.observation.load
+    assert load is not None
+    observation = replace(ask.inputs.observation, load=replace(load, requests_per_s=15.0, newest_rps=60.0))
+    back = replace(ask, inputs=replace(ask.inputs, observation=observation))
+    assert down_margin(back) == pytest.approx(3.0)
+    assert allocate([back], Inventory())[0].replicas == {"a": 6}
+    assert allocate([ask], Inventory())[0].replicas == {"a": 2}

@@ -63,8 +63,15 @@ def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
 
 def down_margin(ask: Ask) -> float:
     """The share by which a smaller fleet must carry more than the demand: the noise of a minute's Poisson count, and
-    what a long cold start leaves to chance. Each side of a split target has a hard edge, and lengths of prompts that
-    turn over and back within a cold start: its share is by how far ahead one must see."""
+    what a long cold start leaves to chance; and where the load comes back, all of it. Each side of a split target has a
+    hard edge, and lengths of prompts that turn over and back within a cold start: its share is by how far ahead one
+    must see."""
+    load = ask.inputs.observation.load
+    back = load.newest_rps / load.requests_per_s - 1.0 if load and load.newest_rps and load.requests_per_s > 0 else 0.0
+    return max(_calm_margin(ask), back)
+
+
+def _calm_margin(ask: Ask) -> float:
     if ask.demand is None or ask.demand.requests_per_s <= 0:
         return DOWN_MARGIN
     forecast = ask.inputs.forecast

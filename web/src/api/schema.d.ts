@@ -3075,6 +3075,8 @@ export interface components {
              * @default []
              */
             output_lengths: number[];
+            /** Newest Rps */
+            newest_rps?: number | null;
         };
         /**
          * LoginWays
