@@ -22,6 +22,7 @@ import controlplane.planning.allocation.claim as claim
 import controlplane.planning.calibration as calibration
 import controlplane.planning.decision as decision
 import controlplane.planning.demand as demand
+import controlplane.planning.falls as falls
 import controlplane.planning.rules as rules
 import controlplane.planning.situation as situation
 import controlplane.planning.stepper as stepper
@@ -102,6 +103,8 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "without the solver": ((decision, "allocate", _cheapest_alone),),
     "without acquaintance": (_without_rule("acquaintance"),),
     "without pending": (_without_rule("pending"),),
+    "falls waited out": ((falls, "CERTAIN", 2.0),),
+    "without trials": ((decision, "with_trials", lambda ask, *_: ask),),
     "without stabilization": (_without_rule("stabilization"),),
     "without the flap budget": (_without_rule("flaps"),),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, TypeVar
@@ -82,6 +83,11 @@ class ScaleDownPart(_Rules):
 
     stabilization_window_seconds: Window = DEFAULT_SCALE_DOWN.stabilization_window_s
     policies: Policies = _policies(DEFAULT_SCALE_DOWN)
+    wait_out_falls: bool = DEFAULT_SCALE_DOWN.wait_out_falls
+
+    def to_domain(self) -> ScalingRules:
+        """As the planner has it."""
+        return replace(super().to_domain(), wait_out_falls=self.wait_out_falls)
 
 
 class BehaviorPart(Part):

@@ -137,6 +137,8 @@ class ScalingRules:
     select_policy: SelectPolicy = SelectPolicy.MAX
     tolerance: float = 0.0
     """A change of fewer than this share of a variant's replicas is left undone (HPA's `tolerance`)."""
+    wait_out_falls: bool = False
+    """Of scaleDown: whether the window is waited for also while the load falls for certain, as HPA does."""
 
 
 DEFAULT_SCALE_UP = ScalingRules(

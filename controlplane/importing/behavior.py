@@ -26,6 +26,8 @@ def behavior(given: JsonObject | None) -> tuple[Fields, list[str]]:
         written = _rules(rules, f"behavior.{direction}", notes) if rules else {}
         if direction == "scaleDown" and "stabilizationWindowSeconds" not in written:
             notes.append(HPA_DOWN)
+        if direction == "scaleDown" and "stabilizationWindowSeconds" in written:
+            written["waitOutFalls"] = True  # HPA's window is kept to the letter
         if written:
             found[direction] = written
     return found, notes

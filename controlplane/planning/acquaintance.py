@@ -71,10 +71,11 @@ class Outlook:
         return 1.0 - sum(share for share, _ in self.regimes)
 
     def peak(self, forecast: QuantileForecast, present: float) -> float:
-        """The peak to provide for, in the forecast's unit; never less than what is there now."""
+        """The peak to provide for, in the forecast's unit; less than what is there now only as far as a regime says
+        that it falls."""
         plain = self.share * forecast.peak_at(self.level) + (1.0 - self.share) * present * (1.0 + self.margin)
         special = sum(share * growth for share, growth in self.regimes)
-        return max(present, special * present + self.regular * plain)
+        return special * present + self.regular * max(present, plain)
 
     def growth(self, foreseen: float) -> float:
         """A factor on the present, as far as the forecast that it is from is believed."""

@@ -1,7 +1,7 @@
-"""A target's observed requests/s of the last hour, as they were at each observation.
+"""A target's observed load of the last hour, as it was at each observation.
 
 Bins of the clock's minutes end up to a minute ago; who wants to know whether a load ramps asks for the minutes that end
-now.
+now. What ramps may be the prompts' lengths while requests grow fewer, so it is asked in requests of the present length.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controlplane.domain.observation import Load
 from controlplane.observing.window import RATE_WINDOW_S
+from controlplane.planning.load_history import rates
+from controlplane.planning.roofline import StepCost
+from controlplane.planning.work import work_per_request_s
 from forecasters.regimes import MOST_BINS
 from forecasters.types import Series
 
@@ -22,34 +26,37 @@ LONGEST_GAP_S = 90.0
 
 @dataclass(frozen=True, slots=True)
 class RecentLoad:
-    """Times, ascending, and requests/s."""
+    """Times, ascending, and what came then: requests, prompt tokens and answers' tokens a second."""
 
     at_s: tuple[float, ...] = ()
-    rps: tuple[float, ...] = ()
+    rates: tuple[tuple[float, float, float], ...] = ()
 
-    def adding(self, rps: float | None, at_s: float) -> RecentLoad:
+    def adding(self, load: Load | None, at_s: float) -> RecentLoad:
         """With one observation; None leaves a gap. One that is not later than the last is left out."""
-        if rps is None or (self.at_s and at_s <= self.at_s[-1]):
+        if load is None or (self.at_s and at_s <= self.at_s[-1]):
             return self
         first = next(
             (i for i, t in enumerate(self.at_s) if t >= at_s - (MOST_BINS + 1) * RATE_WINDOW_S), len(self.at_s)
         )
-        return RecentLoad((*self.at_s[first:], at_s), (*self.rps[first:], rps))
+        return RecentLoad((*self.at_s[first:], at_s), (*self.rates[first:], rates(load)))
 
-    def minutes(self, now_s: float) -> Series:
-        """The rates of the minutes that end now and before, oldest first, as far as there is no gap."""
+    def minutes(self, now_s: float, cost: StepCost | None = None, cached_share: float = 0.0) -> Series:
+        """Requests/s of the minutes that end now and before, oldest first, as far as there is no gap. With a `cost`
+        those of before are counted by the work that they brought, beside that of a request now."""
         if not self.at_s or now_s - self.at_s[-1] > LONGEST_GAP_S:
             return Series(now_s, RATE_WINDOW_S, ())
         breaks = np.flatnonzero(np.diff(self.at_s) > LONGEST_GAP_S)
         first_s = self.at_s[int(breaks[-1]) + 1] if len(breaks) else self.at_s[0]
         count = min(MOST_BINS, int((now_s - first_s + 1e-6) // RATE_WINDOW_S) + 1)
         ends_s = now_s - RATE_WINDOW_S * np.arange(count - 1, -1, -1)
-        values = np.interp(ends_s, self.at_s, self.rps)
-        return Series(now_s - RATE_WINDOW_S * count, RATE_WINDOW_S, tuple(values.tolist()))
+        requests, prompts, answers = (np.interp(ends_s, self.at_s, column) for column in zip(*self.rates, strict=True))
+        if cost is not None and requests[-1] > 0:
+            work = [_work_s(cost, cached_share, *row) for row in zip(requests, prompts, answers, strict=True)]
+            requests = requests[-1] / work[-1] * np.array(work) if work[-1] > 0 else requests
+        return Series(now_s - RATE_WINDOW_S * count, RATE_WINDOW_S, tuple(requests.tolist()))
 
-    @classmethod
-    def of(cls, series: Series) -> RecentLoad:
-        """What bins tell that a ledger kept."""
-        ends = ((series.start_s + (i + 1) * series.step_s, value) for i, value in enumerate(series.values))
-        known = [(at_s, value) for at_s, value in ends if value is not None][-MOST_BINS:]
-        return cls(tuple(at_s for at_s, _ in known), tuple(value for _, value in known))
+
+def _work_s(cost: StepCost, cached_share: float, requests: float, prompts: float, answers: float) -> float:
+    if requests <= 0:
+        return 0.0
+    return requests * sum(work_per_request_s(cost, prompts / requests, answers / requests, cached_share))

@@ -145,7 +145,7 @@ class GroupStepper:
         observation, known.window = observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)
         observation = rounded_observation(observation)
         known.history = known.history.adding(observation.load, now_s)
-        known.recent = known.recent.adding(observation.load.requests_per_s if observation.load else None, now_s)
+        known.recent = known.recent.adding(observation.load, now_s)
         starts = known_cold_starts(view.target, view.cold_starts)
         if observation.load is not None:
             known.cached_share = followed_share(known.cached_share, observation.load.cached_share)
@@ -168,7 +168,9 @@ class GroupStepper:
         if not made:
             return None
         rates, prompts, answers = (made[quantity] for quantity in QUANTITIES)
-        regimes = find_regimes(known.recent.minutes(now_s), horizon_s, LAG_S)
+        cost, cached = work_cost(target), known.cached_share or 0.0
+        recent = known.recent.minutes(now_s, None if cached > MOST_CACHED else cost, cached)
+        regimes = find_regimes(recent, horizon_s, LAG_S)
         forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s, regimes=regimes)
         return rounded_forecast(self._with_work(target, known, forecast, history))
 

@@ -77,7 +77,7 @@ def test_an_hpas_bounds_behaviour_and_tolerance() -> None:
         "scaleTargetRef": DEPLOYMENT,
         "minReplicas": 2,
         "maxReplicas": 8,
-        "behavior": behavior,
+        "behavior": {**behavior, "scaleDown": {**behavior["scaleDown"], "waitOutFalls": True}},
     }
 
 
@@ -159,7 +159,11 @@ def test_idle_replicas_behaviour_and_what_is_left_out() -> None:
     )
     imported = from_scaled_object(given, CHOICE)
     spec = spec_of(imported)
-    assert (spec["minReplicas"], spec["scaleToZero"], spec["behavior"]) == (0, {"idleSeconds": 60}, {"scaleDown": down})
+    assert (spec["minReplicas"], spec["scaleToZero"], spec["behavior"]) == (
+        0,
+        {"idleSeconds": 60},
+        {"scaleDown": {**down, "waitOutFalls": True}},
+    )
     text = imported.to_yaml()
     assert "the floor of 2 while there is load was not carried over" in text
     assert "fallback was not carried over" in text

@@ -18,7 +18,8 @@ from controlplane.planning.allocation.group import (
     SPLIT_HORIZON_S,
     down_margin,
 )
-from forecasters.types import QuantileForecast
+from forecasters.regimes import RAMP
+from forecasters.types import DEFAULT_LEVELS, QuantileForecast, Regime
 from tests.planning.asks import Kind, make_ask
 
 SPLIT = (Kind("p", 1.0, 4.0, Role.PREFILL, now=12, high=20), Kind("d", 20.0, 4.0, Role.DECODE, now=1))
@@ -87,3 +88,13 @@ def test_a_load_that_comes_back_is_met_with_what_was_there_before() -> None:
     assert down_margin(back) == pytest.approx(3.0)
     assert allocate([back], Inventory())[0].replicas == {"a": 6}
     assert allocate([ask], Inventory())[0].replicas == {"a": 2}
+
+
+@pytest.mark.parametrize(("probability", "left"), [(0.4, 1.0), (0.8, 0.2), (1.0, 0.0)])
+def test_what_falls_for_certain_needs_no_margin(probability: float, left: float) -> None:
+    ask = looking_ahead(make_ask((Kind("a", 1.0, 4.0),), 60.0), 300.0)
+    forecast = ask.inputs.forecast
+    assert forecast is not None
+    regimes = (Regime(RAMP, probability, None, (50.0,) * len(DEFAULT_LEVELS)),)
+    down = replace(ask, inputs=replace(ask.inputs, forecast=replace(forecast, regimes=regimes)))
+    assert down_margin(down) == pytest.approx(left * down_margin(ask))

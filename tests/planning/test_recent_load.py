@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from controlplane.domain.observation import Load
 from controlplane.planning.recent_load import LAG_S, LONGEST_GAP_S, RecentLoad
+from controlplane.planning.work import work_cost
 from forecasters.regimes import MOST_BINS
-from forecasters.types import Series
+from tests.builders import make_target
 
 
-def seen(*pairs: tuple[float, float | None]) -> RecentLoad:
+def a_load(rps: float, prompt: float = 1000.0, answer: float = 200.0) -> Load:
+    return Load(rps, prompt, answer, answer * (prompt + answer))
+
+
+def seen(*pairs: tuple[float, float]) -> RecentLoad:
     recent = RecentLoad()
     for at_s, rps in pairs:
-        recent = recent.adding(rps, at_s)
+        recent = recent.adding(a_load(rps), at_s)
     return recent
 
 
@@ -38,7 +44,7 @@ def test_what_is_before_a_gap_is_left_out() -> None:
 def test_an_observation_without_a_load_or_seen_again_adds_nothing() -> None:
     once = seen((0.0, 1.0))
     assert once.adding(None, 15.0) == once
-    assert once.adding(9.0, 0.0) == once
+    assert once.adding(a_load(9.0), 0.0) == once
 
 
 def test_no_more_is_kept_than_is_looked_at() -> None:
@@ -47,7 +53,18 @@ def test_no_more_is_kept_than_is_looked_at() -> None:
     assert len(recent.minutes(recent.at_s[-1]).values) == MOST_BINS
 
 
-def test_it_begins_with_what_a_ledger_kept() -> None:
-    recent = RecentLoad.of(Series(0.0, 60.0, (None, 2.0, 3.0)))
-    assert (recent.at_s, recent.rps) == ((120.0, 180.0), (2.0, 3.0))
-    assert recent.adding(4.0, 240.0).minutes(240.0).values == (2.0, 3.0, 4.0)
+def test_while_prompts_grow_longer_fewer_requests_are_no_fall() -> None:
+    cost = work_cost(make_target())
+    recent = RecentLoad()
+    for minute, (rps, prompt) in enumerate([(10.0, 1000.0), (9.0, 1500.0), (8.0, 2200.0)]):
+        recent = recent.adding(a_load(rps, prompt), 60.0 * minute)
+    assert recent.minutes(120.0).values == (10.0, 9.0, 8.0)
+    first, second, third = (value or 0.0 for value in recent.minutes(120.0, cost).values)
+    assert third == 8.0, "in requests of the present length"
+    assert first < second < third
+
+
+def test_of_steady_lengths_it_is_the_requests_alone() -> None:
+    recent = seen((0.0, 10.0), (60.0, 9.0), (120.0, 0.0))
+    assert recent.minutes(60.0, work_cost(make_target())).values == pytest.approx((10.0, 9.0))
+    assert recent.minutes(120.0, work_cost(make_target())).values == (10.0, 9.0, 0.0), "nothing has no length"

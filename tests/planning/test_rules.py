@@ -8,11 +8,13 @@ import pytest
 
 from controlplane.domain.decision import Memory, Recommendation, RulingEffect, ScaleEvent, Verdict
 from controlplane.domain.target import (
+    DEFAULT_SCALE_DOWN,
     HPA_SCALE_DOWN,
     Mode,
     Override,
     OverrideKind,
     Policy,
+    Role,
     ScalingPolicy,
     ScalingPolicyType,
     ScalingRules,
@@ -21,6 +23,7 @@ from controlplane.domain.target import (
 )
 from controlplane.planning import decide, sentences, validate
 from controlplane.planning.demand import demand
+from controlplane.planning.falls import falling
 from controlplane.planning.rules import (
     BoundsRule,
     Case,
@@ -31,6 +34,8 @@ from controlplane.planning.rules import (
     SpoolRule,
     StabilizationRule,
 )
+from forecasters.regimes import CYCLE
+from forecasters.types import DEFAULT_LEVELS, Regime
 from tests.builders import (
     NOW_S,
     make_forecast,
@@ -112,6 +117,44 @@ def test_stabilization(recommended: list[tuple[int, int]], proposed: int, after:
     memory = Memory(recommendations=tuple(Recommendation(NOW_S + at, {"h100": n}) for at, n in recommended))
     five_minutes = Policy(Mode.LIVE, SLO, scale_down=HPA_SCALE_DOWN)
     assert StabilizationRule().judge(case(five_minutes, memory), {"h100": proposed}).after == {"h100": after}
+
+
+def falling_case(probability: float, peak_rps: float, wait_out_falls: bool = False) -> Case:
+    """Four replicas were recommended half a minute ago, at 5 requests/s; and what the load may be doing."""
+    down = replace(DEFAULT_SCALE_DOWN, wait_out_falls=wait_out_falls)
+    memory = Memory(recommendations=(Recommendation(NOW_S - 30.0, {"h100": 4}),))
+    made = case(Policy(Mode.LIVE, SLO, scale_down=down), memory)
+    wave = Regime(CYCLE, probability, 600.0, (peak_rps,) * len(DEFAULT_LEVELS))
+    forecast = replace(make_forecast(made.target, 5.0), regimes=(wave,))
+    return replace(made, inputs=replace(made.inputs, forecast=forecast))
+
+
+def test_a_load_that_falls_for_certain_is_no_ripple() -> None:
+    ruling = StabilizationRule().judge(falling_case(0.9, 4.0), {"h100": 2})
+    assert (ruling.effect, ruling.after) == (RulingEffect.PASS, {"h100": 2})
+    assert ruling.reason == (
+        "the load goes round every 600 s and is on its way down (90%): the window is for ripples, and is not waited for"
+    )
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [falling_case(0.4, 4.0), falling_case(0.9, 6.0), falling_case(0.9, 4.0, wait_out_falls=True)],
+    ids=["it may as well wander", "it rises before it falls", "the policy says so"],
+)
+def test_else_the_window_is_waited_for(judged: Case) -> None:
+    assert StabilizationRule().judge(judged, {"h100": 2}).after == {"h100": 4}
+
+
+def test_roles_apart_are_waited_for() -> None:
+    """Fewer requests may be longer prompts."""
+    variants = (make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE))
+    target = make_target(variants)
+    wave = Regime(CYCLE, 1.0, 600.0, (1.0,) * len(DEFAULT_LEVELS))
+    forecast = replace(make_forecast(target, 5.0), regimes=(wave,))
+    assert falling(make_inputs(target, make_observation(target, 5.0), forecast)) == ()
+    whole = make_target()
+    assert falling(make_inputs(whole, make_observation(whole, 5.0), forecast)) == (wave,)
 
 
 def test_stabilization_of_ups_takes_the_least_of_the_window() -> None:

@@ -21,6 +21,7 @@ from controlplane.planning.allocation.filling import free_gpus, polished
 from controlplane.planning.allocation.program import Program
 from controlplane.planning.allocation.shares import share_out
 from controlplane.planning.allocation.words import alternatives, binding, crowded
+from controlplane.planning.falls import fall_probability
 
 DOWN_MARGIN = 0.15
 """A smaller fleet must carry more than the demand by this share at the most: a replica given up for a ripple would be
@@ -63,9 +64,9 @@ def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
 
 def down_margin(ask: Ask) -> float:
     """The share by which a smaller fleet must carry more than the demand: the noise of a minute's Poisson count, and
-    what a long cold start leaves to chance; and where the load comes back, all of it. Each side of a split target has a
-    hard edge, and lengths of prompts that turn over and back within a cold start: its share is by how far ahead one
-    must see."""
+    what a long cold start leaves to chance, as far as the load does not fall for certain; and where it comes back, all
+    of that. Each side of a split target has a hard edge, and lengths of prompts that turn over and
+    back within a cold start: its share is by how far ahead one must see."""
     load = ask.inputs.observation.load
     back = load.newest_rps / load.requests_per_s - 1.0 if load and load.newest_rps and load.requests_per_s > 0 else 0.0
     return max(_calm_margin(ask), back)
@@ -81,7 +82,8 @@ def _calm_margin(ask: Ask) -> float:
         by_horizon: float = SPLIT_DOWN_MARGIN * (horizon_s / SPLIT_HORIZON_S) ** SPLIT_DOWN_POWER
         return min(max(by_horizon, least), most)
     ripple = RIPPLE_DEVIATIONS / math.sqrt(ask.demand.requests_per_s * MINUTE_S)
-    return min(DOWN_MARGIN, ripple + calm * WHOLE_DRIFT * max(0.0, horizon_s / SPLIT_HORIZON_S - 1.0))
+    unknown = min(DOWN_MARGIN, ripple + calm * WHOLE_DRIFT * max(0.0, horizon_s / SPLIT_HORIZON_S - 1.0))
+    return unknown * (1.0 - fall_probability(ask.inputs))
 
 
 def _limits(claims: Sequence[Claim], inventory: Inventory) -> dict[str, int]:

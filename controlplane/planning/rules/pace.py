@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from controlplane.domain.decision import Ruling, RulingEffect
 from controlplane.domain.target import ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy
-from controlplane.planning.rules.case import Case, Replicas, hold_downs, released, ruling, sides
+from controlplane.planning.falls import fall_probability, told
+from controlplane.planning.rules.case import Case, Replicas, goes_down, hold_downs, released, ruling, sides
 
 MOST_REVERSALS = 6
 """Of one variant within `FLAP_WINDOW_S`: three swings up and down an hour are those of batches every twenty minutes,
@@ -81,7 +82,8 @@ class FlapRule:
 
 
 class StabilizationRule:
-    """HPA's stabilisation: down to the highest, up to the lowest of the window's recommendations."""
+    """HPA's stabilisation: down to the highest, up to the lowest of the window's recommendations. The window is there
+    for ripples: a load that falls for certain goes down at once, unless the policy waits that out too."""
 
     name = "stabilization"
     blind = False
@@ -89,10 +91,12 @@ class StabilizationRule:
     def judge(self, case: Case, proposed: Replicas) -> Ruling:
         """See `Rule`."""
         policy, held = case.target.policy, case.held()
+        falls = not policy.scale_down.wait_out_falls and fall_probability(case.inputs) > 0
+        down_s = 0.0 if falls else policy.scale_down.stabilization_window_s
         after = {}
         for name, replicas in proposed.items():
             current, standing = case.current.get(name, replicas), held.get(name, replicas)
-            highest = max([replicas, *_recommended(case, name, policy.scale_down.stabilization_window_s)])
+            highest = max([replicas, *_recommended(case, name, down_s)])
             lowest = min([replicas, *_recommended(case, name, policy.scale_up.stabilization_window_s)])
             if replicas > current:
                 after[name] = max(current, lowest)
@@ -106,6 +110,9 @@ class StabilizationRule:
             if any(after[name] < replicas for name, replicas in proposed.items()):
                 words = f"less was recommended within the last {policy.scale_up.stabilization_window_s:.0f} s"
             return ruling(self, proposed, after, words, RulingEffect.HOLD)
+        if falls and goes_down(case, proposed):
+            words = f"{told(case.inputs)}: the window is for ripples, and is not waited for"
+            return ruling(self, proposed, proposed, words)
         return ruling(self, proposed, proposed, "the window's recommendations agree")
 
 

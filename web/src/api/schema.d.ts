@@ -3605,7 +3605,8 @@ export interface components {
              *         }
              *       ],
              *       "select_policy": "Max",
-             *       "tolerance": 0
+             *       "tolerance": 0,
+             *       "wait_out_falls": false
              *     }
              */
             scale_up: components["schemas"]["ScalingRules"];
@@ -3620,7 +3621,8 @@ export interface components {
              *         }
              *       ],
              *       "select_policy": "Max",
-             *       "tolerance": 0
+             *       "tolerance": 0,
+             *       "wait_out_falls": false
              *     }
              */
             scale_down: components["schemas"]["ScalingRules"];
@@ -4257,6 +4259,11 @@ export interface components {
              * @default 0
              */
             tolerance: number;
+            /**
+             * Wait Out Falls
+             * @default false
+             */
+            wait_out_falls: boolean;
         };
         /**
          * Schedule

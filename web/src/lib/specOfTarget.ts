@@ -80,6 +80,7 @@ function rulesOf(rules: Rules | undefined, windowS: number, policies: string): S
     ...own("selectPolicy", rules.select_policy, "Max"),
     ...(usual ? {} : { policies: rules.policies.map((one) => ({ type: one.type, value: one.value, periodSeconds: one.period_s })) }),
     ...own("tolerance", rules.tolerance, 0),
+    ...own("waitOutFalls", rules.wait_out_falls ?? false, false),
   };
 }
 
