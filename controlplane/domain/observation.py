@@ -219,6 +219,8 @@ class VariantObservation:
     """None: no page tells of adapters."""
     queue_s: float | None = None
     """Mean time in the engines' queues before a request was first scheduled, seconds."""
+    queued_mean: float | None = None
+    """Requests in those queues, in the mean over the window; None where the pages tell `queue_s`."""
 
     def each(self, rate: float) -> float:
         """What one replica has of a rate of all; at least one must have reported."""

@@ -152,6 +152,7 @@ def _variant(
     existing = count[ReplicaPhase.READY] + count[ReplicaPhase.PENDING] + count[ReplicaPhase.FAILED]
     usages = [s.kv_usage for s in samples if s.kv_usage is not None]
     slo, step = target.policy.slo, mean_step(rates)
+    queue_s = mean(total(d.queue_s for d in rates))
     return VariantObservation(
         variant=variant.name,
         desired=desired.get(variant.name, existing),
@@ -182,7 +183,8 @@ def _variant(
         unschedulable=sum(not has_node(r) for r in pending),
         failing=next((r.reason for r in phases[ReplicaPhase.FAILED] if r.reason), ""),
         templates=dict(sorted(Counter(r.template for r in phases[ReplicaPhase.READY] if r.template).items())),
-        queue_s=mean(total(d.queue_s for d in rates)),
+        queue_s=queue_s,
+        queued_mean=None if queue_s is not None else _queued(rates),
         lora=lora_use(seen.history[s.replica] for s in samples),
     )
 
@@ -354,6 +356,12 @@ def _rate(deltas: Sequence[Delta], what: Callable[[Delta], float | None]) -> flo
     span_s = _span_s(deltas)
     known = [value / d.seconds * d.counted(span_s) for d in deltas if (value := what(d)) is not None]
     return sum(known) if known else None
+
+
+def _queued(deltas: Sequence[Delta]) -> float | None:
+    """Requests in the replicas' queues, in the mean over the time that `_rate` is over; None where none is known."""
+    span_s = _span_s(deltas)
+    return _sum(None if d.waiting_mean is None else d.waiting_mean * d.part(span_s) for d in deltas)
 
 
 def _serving(deltas: Sequence[Delta]) -> float | None:

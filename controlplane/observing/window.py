@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,6 +92,8 @@ class Delta:
     """Change of waiting."""
     running_mean: float | None
     """Requests in the batch, the mean of what the pages showed."""
+    waiting_mean: float | None
+    """The same of the queue."""
     prompt_tokens: float | None
     cached_tokens: float | None
     generation_tokens: float | None
@@ -159,8 +161,7 @@ def delta(window: SampleWindow, replica: str, now_s: float, length_s: float) -> 
     if newest.at_s <= base.at_s or _was_reset(base, newest):
         return None
     own = window.samples[replica]
-    batch = [s.running for s in own if s.at_s > base.at_s and s.running is not None]
-    known = _between(base, newest, sum(batch) / len(batch) if batch else None)
+    known = _between(base, newest, [s for s in own if s.at_s > base.at_s])
     scrape_s = min(base.at_s - (now_s - length_s), own[1].at_s - base.at_s)
     return replace(known, served_s=known.seconds + scrape_s) if _began(base, known, scrape_s) else known
 
@@ -168,7 +169,7 @@ def delta(window: SampleWindow, replica: str, now_s: float, length_s: float) -> 
 def _began(first: Sample, known: Delta, scrape_s: float) -> bool:
     """Whether what an engine had counted when it was first seen is no more than it can have done in the scrape before,
     given what it did later: then it served nobody before that."""
-    before, lately = _between(_nothing_at(first, first.at_s), first, first.running).arrivals, known.arrivals
+    before, lately = _between(_nothing_at(first, first.at_s), first, [first]).arrivals, known.arrivals
     if scrape_s <= 0 or before is None or lately is None:
         return False
     return before <= FIRST_RUSH * lately / known.seconds * scrape_s
@@ -179,7 +180,7 @@ def _since_start(newest: Sample, length_s: float) -> Delta | None:
     if started_s is None or not newest.at_s - 2.0 * MIX_WINDOW_S <= started_s <= newest.at_s + CLOCK_SLACK_S:
         return None
     # An engine that is younger than the window took nothing in the window's rest: its rate is over the whole of it.
-    known = _between(_nothing_at(newest, min(started_s, newest.at_s - length_s)), newest, newest.running)
+    known = _between(_nothing_at(newest, min(started_s, newest.at_s - length_s)), newest, [newest])
     return replace(known, served_s=max(newest.at_s - started_s, LEAST_SERVED_S), since_start=True)
 
 
@@ -227,8 +228,9 @@ def _was_reset(base: Sample, newest: Sample) -> bool:
     return any(old is not None and new is not None and new < old for old, new in pairs)
 
 
-def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
-    """The differences; a counter that a page does not have is taken from the histogram that counts the same."""
+def _between(base: Sample, newest: Sample, shown: Sequence[Sample]) -> Delta:
+    """The differences, and the means of the gauges that were `shown`. A counter that a page does not have is taken from
+    the histogram that counts the same."""
     ttft, itl, tpot = (_grown(getattr(newest, n), getattr(base, n)) for n in ("ttft_s", "itl_s", "tpot_s"))
     prompts = _grown(newest.prompt_tokens, base.prompt_tokens)
     outputs = _grown(newest.generation_tokens, base.generation_tokens)
@@ -242,7 +244,8 @@ def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
         started=_count(ttft),
         running=_less(newest.running, base.running),
         waiting=_less(newest.waiting, base.waiting),
-        running_mean=running_mean,
+        running_mean=_mean(s.running for s in shown),
+        waiting_mean=_mean(s.waiting for s in shown),
         prompt_tokens=_first(_less(newest.prompt_tokens_total, base.prompt_tokens_total), _sum(prompts)),
         cached_tokens=_less(newest.prompt_tokens_cached_total, base.prompt_tokens_cached_total),
         generation_tokens=_first(
@@ -259,6 +262,11 @@ def _between(base: Sample, newest: Sample, running_mean: float | None) -> Delta:
         iterations=_grown(newest.iteration_tokens, base.iteration_tokens),
         queue_s=_grown(newest.queue_time_s, base.queue_time_s),
     )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _first(*values: float | None) -> float | None:

@@ -288,12 +288,26 @@ mostly within a tenth of the whole."""
 
 def read_s(seen: VariantObservation, rate: float, spread: float) -> float:
     """Seconds to read one prompt by itself, from the latencies at `rate` requests/s a replica; `spread` is that of the
-    prompts' reading (`queues.shared_wait`). 0 where no latency was seen."""
+    prompts' reading (`queues.shared_wait`). 0 where no latency was seen.
+
+    Where pages have no queue times, Little's law makes them of how many wait. While a queue grows, more wait than did
+    before those that were read, and nothing would be left for the reading: it takes no less than TTFT alone says. TTFT
+    alone does not do, since waits depend on what a router knows: behind one that knows who reads, prompts hardly wait,
+    so reading seemed a quarter too fast, and a tenth of an hour's requests were late.
+    """
     if seen.ttft is None:
         return 0.0
-    if seen.queue_s is None:
-        return _service_s(seen.ttft.mean_s, rate)
-    together_s = max(seen.ttft.mean_s - seen.queue_s, 0.0)
+    mean_s = seen.ttft.mean_s
+    if seen.queue_s is not None:
+        return _alone_s(seen, max(mean_s - seen.queue_s, 0.0), rate, spread)
+    guessed_s = _service_s(mean_s, rate)
+    if seen.queued_mean is None or rate <= 0:
+        return guessed_s
+    return max(guessed_s, _alone_s(seen, max(mean_s - seen.each(seen.queued_mean) / rate, 0.0), rate, spread))
+
+
+def _alone_s(seen: VariantObservation, together_s: float, rate: float, spread: float) -> float:
+    """The service time of prompts that are read in `together_s`, with others that waited as they did."""
     low, high = 0.0, together_s
     for _ in range(20):
         middle = (low + high) / 2.0
@@ -307,7 +321,8 @@ def _service_s(mean_s: float, rate: float) -> float:
     """The service time s at which `s + k*s^2 = mean_s`: a wait of `k*s^2` with `k = SHORTEST_QUEUE*rate`.
 
     For pages without queue times. The queue that is joined is the shortest, so the wait does not grow as
-    1/(1 - rate*s), and a long prompt is seldom joined behind.
+    1/(1 - rate*s), and a long prompt is seldom joined behind. Where the router knows who reads, the wait is shorter
+    and this too little.
     """
     k = SHORTEST_QUEUE * rate
     return ((1.0 + 4.0 * k * mean_s) ** 0.5 - 1.0) / (2.0 * k) if k > 0 else mean_s

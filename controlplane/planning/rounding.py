@@ -115,6 +115,7 @@ def _variant(seen: VariantObservation) -> VariantObservation:
         tpot=None if seen.tpot is None else _latency(seen.tpot),
         e2e=None if seen.e2e is None else _latency(seen.e2e),
         queue_s=_maybe(seen.queue_s, ROUGH_DIGITS),
+        queued_mean=_maybe(seen.queued_mean, ROUGH_DIGITS),
         lora=None if seen.lora is None else _lora(seen.lora),
     )
 

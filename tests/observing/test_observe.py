@@ -75,6 +75,27 @@ def test_a_queue_that_grows_counts_as_arrivals() -> None:
     assert seen.load.output_tokens == pytest.approx(200.0)
 
 
+def test_without_queue_times_those_that_wait_are_counted() -> None:
+    queues = {0.0: 9.0, 15.0: 2.0, 30.0: 0.0, 45.0: 1.0, 60.0: 3.0}
+    scrapes = [
+        [sample(name, "h100", t, 100.0 + 2.0 * t, waiting=queue) for name in ("r1", "r2")]
+        for t, queue in queues.items()
+    ]
+    seen = play(make_target(), ready("r1", "r2"), scrapes).variants[0]
+    assert seen.queue_s is None
+    assert seen.queued_mean == pytest.approx(2 * 6.0 / 4.0)  # the window's first scrape is of what was before
+    told = [
+        [
+            replace(s, queue_time_s=Histogram((1.0,), (s.finished_total or 0.0,), 0.5, s.finished_total or 0.0))
+            for s in each
+        ]
+        for each in scrapes
+    ]
+    seen = play(make_target(), ready("r1", "r2"), told).variants[0]
+    assert seen.queue_s == 0.0
+    assert seen.queued_mean is None
+
+
 def test_replicas_that_do_not_report_do_not_make_the_load_smaller() -> None:
     names = [f"r{i}" for i in range(10)]
     scrapes = [

@@ -65,9 +65,13 @@ def test_long_contexts_are_bound_by_the_cache_and_their_spread() -> None:
     assert rate(DECODE, long) <= rate(DECODE, same) < rate(DECODE)
 
 
-def seen(ttft_s: float, queue_s: float | None, replicas: int = 16) -> VariantObservation:
+def seen(
+    ttft_s: float, queue_s: float | None, replicas: int = 16, queued_mean: float | None = None
+) -> VariantObservation:
     summary = LatencySummary(1000.0, ttft_s, ttft_s, ttft_s, ttft_s, 1.0)
-    return VariantObservation("prefill", replicas, replicas, 0, 0, 0, replicas, ttft=summary, queue_s=queue_s)
+    return VariantObservation(
+        "prefill", replicas, replicas, 0, 0, 0, replicas, ttft=summary, queue_s=queue_s, queued_mean=queued_mean
+    )
 
 
 def test_a_prompts_reading_is_its_latency_without_the_queue() -> None:
@@ -84,3 +88,15 @@ def test_prompts_that_waited_are_read_together() -> None:
 def test_without_queue_times_the_queue_is_guessed() -> None:
     # s + rate*s^2 = 0.12 at s = 0.1 and rate 2.
     assert read_s(seen(0.12, None), rate=2.0, spread=2.0) == pytest.approx(0.1)
+
+
+def test_without_queue_times_the_queue_is_what_the_pages_count() -> None:
+    # 16 replicas take 5 prompts/s each, of which 1.6 wait in the mean: 0.02 s each.
+    assert read_s(seen(0.12, None, queued_mean=1.6), rate=5.0, spread=2.0) == pytest.approx(0.1, rel=0.01)
+    assert read_s(seen(0.1, None, queued_mean=0.0), rate=5.0, spread=2.0) == pytest.approx(0.1, rel=0.01)
+
+
+def test_a_queue_that_grows_does_not_make_reading_look_fast() -> None:
+    # More wait now than did before those that were read: nothing would be left for the reading.
+    growing = seen(2.0, None, queued_mean=16 * 30.0)
+    assert read_s(growing, rate=10.0, spread=2.0) == read_s(seen(2.0, None), rate=10.0, spread=2.0) > 0.3

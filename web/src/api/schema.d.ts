@@ -5057,6 +5057,8 @@ export interface components {
             lora?: components["schemas"]["LoraUse"] | null;
             /** Queue S */
             queue_s?: number | null;
+            /** Queued Mean */
+            queued_mean?: number | null;
         };
         /**
          * VariantOut
