@@ -13,7 +13,7 @@ class StepperError(ValueError):
 
 
 STATES = {
-    ReplicaPhase.READY: ("Ready", "Running"),
+    ReplicaPhase.READY: ("Ready", "Running", "Serving"),
     ReplicaPhase.PENDING: (
         "Pending",
         "Starting",
@@ -21,14 +21,51 @@ STATES = {
         "Provisioning",
         "Initializing",
         "ContainerCreating",
+        "PodInitializing",
+        "Creating",
+        "Scheduling",
+        "Scheduled",
+        "Queued",
+        "Booting",
+        "Warming",
+        "WarmingUp",
+        "NotReady",
+        "Unknown",
         "Unschedulable",
     ),
-    ReplicaPhase.TERMINATING: ("Terminating", "Draining", "Stopping"),
-    ReplicaPhase.FAILED: ("Failed", "CrashLoopBackOff", "Crashed", "Error"),
+    ReplicaPhase.TERMINATING: (
+        "Terminating",
+        "Draining",
+        "Stopping",
+        "Deleting",
+        "Reclaiming",
+        "Terminated",
+        "Stopped",
+        "Evicted",
+        "Completed",
+        "Succeeded",
+    ),
+    ReplicaPhase.FAILED: (
+        "Failed",
+        "CrashLoopBackOff",
+        "Crashed",
+        "Error",
+        "OOMKilled",
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "Unhealthy",
+    ),
 }
-"""Names of states by what they mean. Running means that it takes requests; Kubernetes' own phase of that name does
-not say so, and its Ready condition does."""
-_PHASES = {name.lower(): phase for phase, names in STATES.items() for name in names}
+"""Names of states by what they mean, in any case and with `-`, `_` or blanks between words. Running means that it takes
+requests; Kubernetes' own phase of that name does not say so, and its Ready condition does. Who is gone, and still
+named, counts as going; who has a node that does not answer (Unknown), as not there yet."""
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter not in "-_ ")
+
+
+_PHASES = {_plain(name): phase for phase, names in STATES.items() for name in names}
 CLOCK_SLACK_S = 1.0
 """Times may be so far ahead of `now_s`: rounding, not another clock."""
 
@@ -38,7 +75,7 @@ class ReplicaState:
     """One replica at a step. Times are on the clock of `now_s`; None: not known, then they are taken from the steps at
     which it was first seen, and first seen Ready.
 
-    `state` is one of `STATES`' names, in any case. `ready_at_s` counts only where it is Ready.
+    `state` is one of `STATES`' names. `ready_at_s` counts only where it is Ready.
     """
 
     name: str
@@ -121,7 +158,7 @@ def phase_of(state: ReplicaState) -> ReplicaPhase:
     Raises:
         StepperError: naming the states that are known.
     """
-    phase = _PHASES.get(str(state.state).lower())
+    phase = _PHASES.get(_plain(str(state.state)))
     if phase is None:
         allowed = ", ".join(name for names in STATES.values() for name in names)
         raise StepperError(_words(state, "state", state.state, allowed))

@@ -89,7 +89,7 @@ def test_a_policy_that_cannot_be_used_says_why(text: str, words: str) -> None:
         ({"now_s": 99.0}, "now_s is 99.0; allowed: at least the last step's, 100.0"),
         (
             {"replicas": [ReplicaState("p", "h100", "Sleeping")]},
-            "state is 'Sleeping'; allowed: Ready, Running, Pending",
+            "state is 'Sleeping'; allowed: Ready, Running, Serving, Pending",
         ),
         ({"replicas": ready("p", variant="a100")}, "variant is 'a100'; allowed: h100"),
         ({"replicas": ready("p", "p")}, "'p' twice"),
@@ -115,7 +115,7 @@ def test_a_step_that_cannot_be_used_says_why_and_leaves_no_trace(change: dict[st
 @pytest.mark.parametrize("phase", list(ReplicaPhase))
 def test_states_are_known_by_all_their_names_in_any_case(phase: ReplicaPhase) -> None:
     for name in STATES[phase]:
-        for said in (name, name.lower(), name.upper()):
+        for said in (name, name.lower(), name.upper(), f"{name[:3]}_{name[3:]}", f"{name[:3]}-{name[3:]}"):
             seen = ReplicaBook().replicas([ReplicaState("p", "h100", said)], ["h100"], 5.0)
             assert seen[0].phase is phase
 
