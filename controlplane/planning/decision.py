@@ -68,11 +68,18 @@ def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Obser
         return Validation(False, f"the queue grew from {before:.0f} to {now:.0f} requests", newest)
     rates = {c.variant: c.requests_per_s for c in plan.capacities}
     left = carried(inputs.target.variants, decision.desired, lambda v: rates.get(v.name, 0.0), policy.routing)
-    needed = max(newest.load.requests_per_s, wanted.low_requests_per_s)
+    arriving = max(newest.load.requests_per_s, newest.load.newest_rps or 0.0)
+    needed = max(arriving * _foreseen(inputs, wanted), wanted.low_requests_per_s)
     if needed > left:
         words = f"{needed:.2f} requests/s arrive or are likely to, and {left:.2f} would be carried"
         return Validation(False, words, newest)
     return Validation(True, f"{left:.2f} requests/s stay carried", newest)
+
+
+def _foreseen(inputs: TargetInputs, wanted: Demand) -> float:
+    """The share of what comes now that was planned for: less than all of it only where it falls for certain."""
+    load = inputs.observation.load
+    return min(1.0, wanted.requests_per_s / load.requests_per_s) if load and load.requests_per_s > 0 else 1.0
 
 
 def _said_by_people(decision: Decision, inputs: TargetInputs) -> str:

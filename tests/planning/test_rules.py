@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.domain.decision import Memory, Recommendation, RulingEffect, ScaleEvent, Verdict
+from controlplane.domain.decision import (
+    Capacity,
+    CapacityBound,
+    Decision,
+    Demand,
+    Memory,
+    Plan,
+    Recommendation,
+    RulingEffect,
+    ScaleEvent,
+    Verdict,
+)
 from controlplane.domain.target import (
     DEFAULT_SCALE_DOWN,
     HPA_SCALE_DOWN,
@@ -304,6 +315,22 @@ def test_a_down_is_checked_against_the_newest_observation(
     again = make_observation(target, counts={"h100": 4}, **newest)  # type: ignore[arg-type]
     validation = validate(outcome.decisions[0], inputs, outcome.plans[0], again)
     assert (validation.allowed, said in validation.reason) == (allowed, True)
+
+
+@pytest.mark.parametrize(("came", "newest", "allowed"), [(10.0, 10.0, True), (20.0, 20.0, False), (5.0, 20.0, False)])
+def test_what_was_foreseen_to_fall_may_fall_and_what_comes_back_may_not(
+    came: float, newest: float, allowed: bool
+) -> None:
+    """Of 10 requests/s 5 were planned for, and 2 replicas carry 6."""
+    target = make_target((make_variant(low=1),))
+    inputs = make_inputs(target, make_observation(target, 10.0, {"h100": 4}))
+    wanted = Demand(5.0, 5.0, 0.0, 1000.0, 200.0, 250_000.0, 0.0, "forecast:flat")
+    plan = Plan(target.key, wanted, (Capacity("h100", 3.0, CapacityBound.TPOT, 1.0),), {"h100": 2}, 8.0, True)
+    down = Decision(target.key, Verdict.DOWN, {"h100": 4}, {"h100": 2}, (), "")
+    again = make_observation(target, came, {"h100": 4})
+    assert again.load is not None
+    again = replace(again, load=replace(again.load, newest_rps=newest))
+    assert validate(down, inputs, plan, again).allowed is allowed
 
 
 def test_the_trail_tells_what_was_seen_expected_chosen_and_why() -> None:
