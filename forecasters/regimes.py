@@ -9,6 +9,7 @@ loads that merely go up and down leave it to the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,7 +52,8 @@ NEGLIGIBLE = 1e-3
 WORTH_SAYING = 0.01
 """Probability from which on a regime is told of."""
 POINTS = 5
-"""Moments of the window of which the highest quantile is the peak's: a wave turns within it."""
+"""Moments of the window, at least, of which the highest quantile is the peak's: a wave turns within it. A long window
+has one for each bin, lest a crest falls between two."""
 _HALVINGS = 30
 
 
@@ -66,7 +68,7 @@ def find_regimes(series: Series, horizon_s: float, lag_s: float) -> tuple[Regime
     known = known[gaps[-1] + 1 :] if len(gaps) else known
     if len(known) < LEAST_BINS or known.mean() <= 0:
         return ()
-    ahead_s = lag_s + np.linspace(0.0, horizon_s, POINTS)
+    ahead_s = lag_s + np.linspace(0.0, horizon_s, max(POINTS, math.ceil(horizon_s / series.step_s) + 1))
     posterior = _posterior(known, ahead_s / series.step_s, series.step_s)
     found = (posterior.regime(family, series.step_s) for family in (RAMP, CYCLE))
     return tuple(regime for regime in found if regime is not None)

@@ -9,7 +9,7 @@ from controlplane.importing.imported import Fields
 MAX_POLICIES = 16
 HPA_DOWN = (
     "behavior.scaleDown: HPA's default is to wait 300 s; Tidegate's plan looks a cold start ahead and waits 60 s. "
-    "Set stabilizationWindowSeconds to keep HPA's."
+    "Set stabilizationWindowSeconds and waitOutFalls to keep HPA's."
 )
 
 

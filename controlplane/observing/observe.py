@@ -305,7 +305,10 @@ def _coming_back(seen: _Seen, fronts: frozenset[str], over_window_rps: float) ->
     """Requests/s since the scrape before, where that is markedly more than over the window; None else. After a minute's
     silence the window's mean lags by as much: whoever shrinks by it meets the load without the replicas that it had."""
     known = [d for d in seen.newest if d.variant in fronts and not d.since_start]
-    rate = _arrivals(known, sum(count for name, count in seen.ready.items() if name in fronts)) if known else None
+    # Those that are seen for the first time took what they took from the others, who are asked alone.
+    first = sum(d.since_start for d in seen.newest if d.variant in fronts)
+    ready = sum(count for name, count in seen.ready.items() if name in fronts) - first
+    rate = _arrivals(known, ready) if known else None
     if rate is None:
         return None
     noise = MARKED_DEVIATIONS * math.sqrt(rate / max(d.seconds for d in known))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 from controlplane.domain.decision import Capacity, Demand, TargetInputs
+from controlplane.planning.falls import fall_probability
 from forecasters.regimes import CYCLE
 from forecasters.types import QuantileForecast, Regime
 
@@ -60,8 +61,10 @@ class Outlook:
         """That of one target, to which so many requests/s come now."""
         asked = inputs.target.policy.forecast_quantile
         found = inputs.forecast.regimes if inputs.forecast and requests_per_s > 0 else ()
-        high = max(level, REGIME_QUANTILE)
-        regimes = tuple((_said(one, horizon_s), one.peak_at(high) / requests_per_s) for one in found)
+        high, least = max(level, REGIME_QUANTILE), {one.kind: _least_growth(one, inputs) for one in found}
+        regimes = tuple(
+            (_said(one, horizon_s), max(one.peak_at(high) / requests_per_s, least[one.kind])) for one in found
+        )
         restless = inputs.forecast.volatility if inputs.forecast else 1.0
         return cls(trust(inputs, horizon_s), margin(requests_per_s, horizon_s, asked, restless), level, regimes)
 
@@ -71,8 +74,8 @@ class Outlook:
         return 1.0 - sum(share for share, _ in self.regimes)
 
     def peak(self, forecast: QuantileForecast, present: float) -> float:
-        """The peak to provide for, in the forecast's unit; less than what is there now only as far as a regime says
-        that it falls."""
+        """The peak to provide for, in the forecast's unit; less than what is there now only as far as a wave surely
+        goes down."""
         plain = self.share * forecast.peak_at(self.level) + (1.0 - self.share) * present * (1.0 + self.margin)
         special = sum(share * growth for share, growth in self.regimes)
         return special * present + self.regular * max(present, plain)
@@ -80,6 +83,12 @@ class Outlook:
     def growth(self, foreseen: float) -> float:
         """A factor on the present, as far as the forecast that it is from is believed."""
         return 1.0 + self.regular * self.share * (foreseen - 1.0)
+
+
+def _least_growth(regime: Regime, inputs: TargetInputs) -> float:
+    """Below the present load only a wave is followed that surely goes down: where a ramp ends nobody knows, and a load
+    that stepped down looks like one for a minute."""
+    return 0.0 if regime.kind == CYCLE and fall_probability(inputs) > 0 else 1.0
 
 
 def _said(regime: Regime, horizon_s: float) -> float:

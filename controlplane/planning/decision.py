@@ -68,8 +68,8 @@ def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Obser
         return Validation(False, f"the queue grew from {before:.0f} to {now:.0f} requests", newest)
     rates = {c.variant: c.requests_per_s for c in plan.capacities}
     left = carried(inputs.target.variants, decision.desired, lambda v: rates.get(v.name, 0.0), policy.routing)
-    arriving = max(newest.load.requests_per_s, newest.load.newest_rps or 0.0)
-    needed = max(arriving * _foreseen(inputs, wanted), wanted.low_requests_per_s)
+    foreseen = newest.load.requests_per_s * _foreseen(inputs, wanted)
+    needed = max(foreseen, newest.load.newest_rps or 0.0, wanted.low_requests_per_s)
     if needed > left:
         words = f"{needed:.2f} requests/s arrive or are likely to, and {left:.2f} would be carried"
         return Validation(False, words, newest)
@@ -122,7 +122,7 @@ def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool, lifted: f
         plan=plan,
         bounds=at.bounds,
         outages=at.outages,
-        caps=ask.caps,
+        caps=at.caps,
         changed=at.changed,
     )
     desired, trail = judge(case, plan.replicas, lifted)

@@ -15,10 +15,12 @@ one."""
 
 
 def falling(inputs: TargetInputs) -> tuple[Regime, ...]:
-    """The regimes whose peak within the horizon is no more than what comes now; none for roles apart, whose prompts and
-    answers each go their own way."""
+    """The regimes whose peak within the horizon is no more than what comes now; none where it is coming back, where the
+    policy waits falls out, nor for roles apart, whose prompts and answers each go their own way."""
     load, forecast = inputs.observation.load, inputs.forecast
     if load is None or forecast is None or load.requests_per_s <= 0 or inputs.target.split:
+        return ()
+    if load.newest_rps is not None or inputs.target.policy.scale_down.wait_out_falls:
         return ()
     return tuple(one for one in forecast.regimes if one.peak_at(QUANTILE) <= load.requests_per_s)
 
@@ -31,6 +33,6 @@ def fall_probability(inputs: TargetInputs) -> float:
 
 def told(inputs: TargetInputs) -> str:
     """How the load falls, in words."""
-    likeliest = max(falling(inputs), key=lambda one: one.probability)
-    way = f"goes round every {likeliest.period_s:.0f} s and is on its way down" if likeliest.period_s else "falls"
+    periods = [one.period_s for one in falling(inputs) if one.period_s and one.probability >= CERTAIN]
+    way = f"goes round every {periods[0]:.0f} s and is on its way down" if periods else "falls"
     return f"the load {way} ({fall_probability(inputs):.0%})"

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from controlplane.domain.decision import Calibration
 from controlplane.domain.observation import Inventory
-from controlplane.domain.target import Policy, Variant
+from controlplane.domain.target import Headroom, Policy, Routing, Variant
 from controlplane.planning.allocation.ask import Ask
 from controlplane.planning.outages import Cap
 
@@ -24,10 +24,11 @@ TRIAL = 1
 def with_trials(ask: Ask, learned: Mapping[str, Calibration], inventory: Inventory) -> Ask:
     """The ask with a cap on each variant that was not tried, where those that were can carry all without more of it.
 
-    Where they cannot for sure (bounds, outages, GPUs that are counted, limits on shares), nothing is capped: a guess
-    carries more than nothing.
+    Where they cannot for sure (bounds, outages, GPUs that are counted, limits on shares, even routing, headroom that is
+    wanted beside), nothing is capped: a guess carries more than nothing.
     """
-    if ask.demand is None or _limits_shares(ask.inputs.target.policy):
+    policy = ask.inputs.target.policy
+    if ask.demand is None or _limits_shares(policy) or policy.routing is Routing.EVEN or policy.headroom != Headroom():
         return ask
     found = {}
     for variant in ask.inputs.target.variants:
@@ -35,14 +36,17 @@ def with_trials(ask: Ask, learned: Mapping[str, Calibration], inventory: Invento
         free = not any(one.accelerator in inventory.gpus for one in known)
         if known and free and sum(ask.rate(one) * ask.most(one) for one in known) >= ask.demand.requests_per_s:
             most = max(ask.current(variant), TRIAL)
-            words = f"{variant.name} has hardly served yet; {TRIAL} is a try, {_names(known)} carry the rest"
+            words = f"{variant.name} has hardly served yet; {most} is a try, {_names(known)} carry the rest"
             found[variant.name] = (*ask.caps.get(variant.name, ()), Cap(most, words))
     return replace(ask, caps={**ask.caps, **found}) if found else ask
 
 
 def _better_known(ask: Ask, variant: Variant, learned: Mapping[str, Calibration]) -> list[Variant]:
-    """Ready variants of its role of which more is known; none where it was tried, or is the same machine as one that
-    was."""
+    """Ready variants of its role of which more is known; none where it was tried, runs with more than a trial has, or
+    is the same machine as one that was tried."""
+    seen = ask.inputs.observation.variant(variant.name)
+    if seen is not None and seen.ready > TRIAL:
+        return []
     peers = [one for one in ask.inputs.target.variants if one.role is variant.role]
     same = [one for one in peers if _machine(one) == _machine(variant)]
     own_s = max(learned[one.name].weight for one in same)

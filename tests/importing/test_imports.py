@@ -95,7 +95,7 @@ def test_every_metric_is_named_as_replaced() -> None:
     text = from_hpa(hpa(metrics=metrics), CHOICE).to_yaml()
     assert "# metric Resource cpu (averageUtilization 80) is replaced by the SLO.\n" in text
     assert "# metric Pods vllm:num_requests_waiting (averageValue 5) is replaced by the SLO.\n" in text
-    assert "waits 60 s. Set stabilizationWindowSeconds to keep HPA's." in text
+    assert "waits 60 s. Set stabilizationWindowSeconds and waitOutFalls to keep HPA's." in text
 
 
 def test_an_hpa_that_goes_to_zero_and_one_that_keda_made() -> None:

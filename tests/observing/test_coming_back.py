@@ -89,3 +89,17 @@ def test_heavy_tails_are_not_followed_by_the_minute(sigma: float, by_the_minute:
     assert seen.load is not None
     assert LENGTH_ERROR == 0.04
     assert (seen.load.input_tokens > 520.0) == by_the_minute
+
+
+def test_replicas_that_come_are_no_load_that_comes_back() -> None:
+    """Four become eight between two scrapes of a steady load."""
+    window, old = SampleWindow(), [f"r{i}" for i in range(4)]
+    for place in range(6):
+        now_s = NOW_S + place * STEP_S
+        names = old if place < 5 else old + [f"n{i}" for i in range(4)]
+        counts = {n: 5000.0 + 25.0 * STEP_S * min(place, 4) + (18.75 * STEP_S if place > 4 else 0.0) for n in old}
+        scrape = [replace(sample(n, "h100", now_s, counts.get(n, 6.25 * STEP_S)), running=0.0) for n in names]
+        scrape = [replace(s, started_at_s=now_s - STEP_S / 2) if s.replica not in old else s for s in scrape]
+        seen, window = observe(make_target(), {"h100": 8}, ready(*names), scrape, window, now_s)
+    assert seen.load is not None
+    assert (seen.load.requests_per_s, seen.load.newest_rps) == (pytest.approx(100.0, rel=0.01), None)

@@ -157,6 +157,21 @@ def test_else_the_window_is_waited_for(judged: Case) -> None:
     assert StabilizationRule().judge(judged, {"h100": 2}).after == {"h100": 4}
 
 
+def test_what_comes_back_does_not_fall() -> None:
+    made = falling_case(0.9, 4.0)
+    load = made.inputs.observation.load
+    assert load is not None
+    observation = replace(made.inputs.observation, load=replace(load, newest_rps=9.0))
+    assert falling(made.inputs)
+    assert falling(replace(made.inputs, observation=observation)) == ()
+
+
+def test_who_is_asked_nothing_by_the_window_is_told_nothing_of_the_fall() -> None:
+    made = falling_case(0.9, 4.0)
+    alone = replace(made, inputs=replace(made.inputs, memory=Memory((Recommendation(NOW_S - 30.0, {"h100": 2}),))))
+    assert StabilizationRule().judge(alone, {"h100": 2}).reason == "the window's recommendations agree"
+
+
 def test_roles_apart_are_waited_for() -> None:
     """Fewer requests may be longer prompts."""
     variants = (make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE))
@@ -317,9 +332,9 @@ def test_a_down_is_checked_against_the_newest_observation(
     assert (validation.allowed, said in validation.reason) == (allowed, True)
 
 
-@pytest.mark.parametrize(("came", "newest", "allowed"), [(10.0, 10.0, True), (20.0, 20.0, False), (5.0, 20.0, False)])
+@pytest.mark.parametrize(("came", "newest", "allowed"), [(10.0, None, True), (20.0, None, False), (5.0, 7.0, False)])
 def test_what_was_foreseen_to_fall_may_fall_and_what_comes_back_may_not(
-    came: float, newest: float, allowed: bool
+    came: float, newest: float | None, allowed: bool
 ) -> None:
     """Of 10 requests/s 5 were planned for, and 2 replicas carry 6."""
     target = make_target((make_variant(low=1),))

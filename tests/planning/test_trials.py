@@ -9,6 +9,7 @@ import pytest
 
 from controlplane.domain.decision import Calibration
 from controlplane.domain.observation import Inventory
+from controlplane.domain.target import Routing
 from controlplane.planning.allocation import Ask, allocate
 from controlplane.planning.outages import Cap
 from controlplane.planning.trials import TRIED_S, with_trials
@@ -38,9 +39,10 @@ def test_when_it_was_tried_it_is() -> None:
     assert planned(make_ask((BIG, tried), 91.0), known_for(big=600.0, cheap=TRIED_S)) == {"big": 0, "cheap": 19}
 
 
-def test_what_runs_already_is_not_taken_away_for_it() -> None:
-    both = planned(make_ask((replace(BIG, now=5), replace(CHEAP, now=9)), 91.0), known_for(big=600.0, cheap=0.0))
-    assert both == {"big": 5, "cheap": 9}
+def test_what_runs_with_more_than_a_trial_has_is_not_on_trial() -> None:
+    """A rollout unlearns what serves."""
+    both = make_ask((replace(BIG, now=5), replace(CHEAP, now=9)), 91.0)
+    assert with_trials(both, known_for(big=600.0, cheap=0.0), UNLIMITED) is both
 
 
 def test_a_fleet_that_is_found_running_is_not_on_trial() -> None:
@@ -62,8 +64,9 @@ def test_the_same_machine_on_spot_needs_no_trial() -> None:
         (make_ask((BIG, CHEAP), 91.0, max_spot_share=0.5), UNLIMITED),
         (replace(make_ask((BIG, CHEAP), 91.0), caps={"big": (Cap(4, "it fails"),)}), UNLIMITED),
         (make_ask((replace(BIG, now=0), CHEAP), 91.0), UNLIMITED),
+        (make_ask((BIG, CHEAP), 91.0, routing=Routing.EVEN), UNLIMITED),
     ],
-    ids=["bounds", "GPUs that are counted", "a limit on Spot", "an outage", "nothing that serves"],
+    ids=["bounds", "GPUs that are counted", "a limit on Spot", "an outage", "nothing that serves", "even routing"],
 )
 def test_where_the_known_may_not_carry_all_a_guess_is_better_than_nothing(ask: Ask, inventory: Inventory) -> None:
     learned = known_for(big=600.0, cheap=0.0)

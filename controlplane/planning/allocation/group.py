@@ -67,9 +67,10 @@ def down_margin(ask: Ask) -> float:
     what a long cold start leaves to chance, as far as the load does not fall for certain; and where it comes back, all
     of that. Each side of a split target has a hard edge, and lengths of prompts that turn over and
     back within a cold start: its share is by how far ahead one must see."""
-    load = ask.inputs.observation.load
-    back = load.newest_rps / load.requests_per_s - 1.0 if load and load.newest_rps and load.requests_per_s > 0 else 0.0
-    return max(_calm_margin(ask), back)
+    load, demand = ask.inputs.observation.load, ask.demand
+    if load is None or load.newest_rps is None or load.requests_per_s <= 0 or demand is None:
+        return _calm_margin(ask)
+    return max(_calm_margin(ask), load.newest_rps / min(load.requests_per_s, demand.requests_per_s or 1e-9) - 1.0)
 
 
 def _calm_margin(ask: Ask) -> float:

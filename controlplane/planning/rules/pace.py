@@ -91,8 +91,8 @@ class StabilizationRule:
     def judge(self, case: Case, proposed: Replicas) -> Ruling:
         """See `Rule`."""
         policy, held = case.target.policy, case.held()
-        falls = not policy.scale_down.wait_out_falls and fall_probability(case.inputs) > 0
-        down_s = 0.0 if falls else policy.scale_down.stabilization_window_s
+        falls, window_s = fall_probability(case.inputs) > 0, policy.scale_down.stabilization_window_s
+        down_s = 0.0 if falls else window_s
         after = {}
         for name, replicas in proposed.items():
             current, standing = case.current.get(name, replicas), held.get(name, replicas)
@@ -110,7 +110,7 @@ class StabilizationRule:
             if any(after[name] < replicas for name, replicas in proposed.items()):
                 words = f"less was recommended within the last {policy.scale_up.stabilization_window_s:.0f} s"
             return ruling(self, proposed, after, words, RulingEffect.HOLD)
-        if falls and goes_down(case, proposed):
+        if falls and any(after[n] < max([after[n], *_recommended(case, n, window_s)]) for n in goes_down(case, after)):
             words = f"{told(case.inputs)}: the window is for ripples, and is not waited for"
             return ruling(self, proposed, proposed, words)
         return ruling(self, proposed, proposed, "the window's recommendations agree")
