@@ -22,7 +22,7 @@ def main() -> None:
     sine = Sine(options.period, options.duration, seed=options.seed)
     for policy in options.policy:
         with tempfile.TemporaryDirectory() as folder:
-            slo = Slo(ttft_s=0.5, tpot_s=0.05, attainment=options.attainment)
+            slo = Slo(ttft_s=0.5, tpot_s=0.05)
             result = replay(policy, sine, options.startup, ENGINES[options.engine], slo, Path(folder))
         print(_line(result), flush=True)
         if options.timeline:
@@ -39,7 +39,6 @@ def _options() -> argparse.Namespace:
     policies = ", ".join(("static:N", "tidegate", *DYNAMO_MODES))
     parser.add_argument("--policy", action="append", required=True, help=f"one or more of {policies}")
     parser.add_argument("--engine", choices=ENGINES, default="polynomial")
-    parser.add_argument("--attainment", type=float, default=0.99, help="the SLO's, in (0, 1)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timeline", type=float, default=0.0, help="print a row every so many seconds")
     parser.add_argument("--json", help="where to write the (last) result with its timeline")

@@ -61,10 +61,9 @@ class Outlook:
         """That of one target, to which so many requests/s come now."""
         asked = inputs.target.policy.forecast_quantile
         found = inputs.forecast.regimes if inputs.forecast and requests_per_s > 0 else ()
-        high, least = max(level, REGIME_QUANTILE), {one.kind: _least_growth(one, inputs) for one in found}
-        regimes = tuple(
-            (_said(one, horizon_s), max(one.peak_at(high) / requests_per_s, least[one.kind])) for one in found
-        )
+        high = max(level, REGIME_QUANTILE)
+        growths = (max(one.peak_at(high) / requests_per_s, _least_growth(one, inputs)) for one in found)
+        regimes = tuple((_said(one, horizon_s), growth) for one, growth in zip(found, growths, strict=True))
         restless = inputs.forecast.volatility if inputs.forecast else 1.0
         return cls(trust(inputs, horizon_s), margin(requests_per_s, horizon_s, asked, restless), level, regimes)
 

@@ -14,7 +14,7 @@ from controlplane.domain.observation import Load
 from controlplane.observing.window import RATE_WINDOW_S
 from controlplane.planning.load_history import rates
 from controlplane.planning.roofline import StepCost
-from controlplane.planning.work import work_per_request_s
+from controlplane.planning.work import work_s_per_s
 from forecasters.regimes import MOST_BINS
 from forecasters.types import Series
 
@@ -51,12 +51,7 @@ class RecentLoad:
         ends_s = now_s - RATE_WINDOW_S * np.arange(count - 1, -1, -1)
         requests, prompts, answers = (np.interp(ends_s, self.at_s, column) for column in zip(*self.rates, strict=True))
         if cost is not None and requests[-1] > 0:
-            work = [_work_s(cost, cached_share, *row) for row in zip(requests, prompts, answers, strict=True)]
-            requests = requests[-1] / work[-1] * np.array(work) if work[-1] > 0 else requests
+            rows = zip(requests, prompts, answers, strict=True)
+            work = np.array([work_s_per_s(cost, cached_share, *row) for row in rows])
+            requests = requests[-1] / work[-1] * work if work[-1] > 0 else requests
         return Series(now_s - RATE_WINDOW_S * count, RATE_WINDOW_S, tuple(requests.tolist()))
-
-
-def _work_s(cost: StepCost, cached_share: float, requests: float, prompts: float, answers: float) -> float:
-    if requests <= 0:
-        return 0.0
-    return requests * sum(work_per_request_s(cost, prompts / requests, answers / requests, cached_share))

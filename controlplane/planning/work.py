@@ -45,7 +45,7 @@ def work_series(series: Mapping[str, Series], cost: StepCost, cached_share: floa
     """Seconds of work a second in each bin of the three quantities; a gap in any is a gap."""
     rates, prompts, answers = (series[name] for name in QUANTITIES)
     rows = zip(rates.values, prompts.values, answers.values, strict=True)
-    values = (_work(cost, cached_share, *row) for row in rows)
+    values = (work_s_per_s(cost, cached_share, *row) for row in rows)
     return Series(rates.start_s, rates.step_s, tuple(values))
 
 
@@ -62,9 +62,11 @@ def stretch(plain_s: float, square_s: float, wanted_s: float) -> float:
     return 2.0 * wanted_s / max(plain_s + math.sqrt(plain_s * plain_s + 4.0 * square_s * wanted_s), 1e-12)
 
 
-def _work(
+def work_s_per_s(
     cost: StepCost, cached_share: float, rate: float | None, prompts: float | None, answers: float | None
 ) -> float | None:
+    """Seconds of work a second of so many requests, prompt tokens and answers' tokens a second; None where one is not
+    known."""
     if rate is None or prompts is None or answers is None:
         return None
     if rate <= 0:
