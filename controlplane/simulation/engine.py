@@ -48,10 +48,15 @@ class Engine:
         return float(self.state.engine_times[self.number, s.NOW])
 
     @property
+    def _in_flight(self) -> bool:
+        times = self.state.engine_times[self.number]
+        return bool(times[s.NOW] > times[s.SEEN])
+
+    @property
     def running(self) -> int:
-        """Sequences in the batch."""
+        """Sequences in the batch; a step in flight has ended nothing yet."""
         own = self.state.engine_numbers[self.number]
-        return int(own[s.LIVE] + own[s.PREFILLING])
+        return int(own[s.LIVE] + own[s.PREFILLING] + (own[s.ENDING] if self._in_flight else 0))
 
     @property
     def waiting(self) -> int:
@@ -60,8 +65,10 @@ class Engine:
 
     @property
     def kv_usage(self) -> float:
-        """Share of KV blocks in use."""
-        return 1.0 - float(self.state.engine_numbers[self.number, s.FREE]) / self.limits.kv_blocks
+        """Share of KV blocks in use; a step in flight has freed none yet."""
+        own = self.state.engine_numbers[self.number]
+        free = int(own[s.FREE]) - (int(own[s.ENDING_BLOCKS]) if self._in_flight else 0)
+        return 1.0 - free / self.limits.kv_blocks
 
     def counter(self, column: int) -> float:
         """One counter by its column."""

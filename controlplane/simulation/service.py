@@ -138,7 +138,7 @@ class Service:
         cost = engine.cost
         state.engine_times[number] = (
             *(engine.started_at_s, np.inf, cost.a_s, cost.b_s_per_token, cost.c_s_per_sequence, cost.d_s_per_token),
-            *(cost.e_s_per_token_pair, transfer_s_per_token),
+            *(cost.e_s_per_token_pair, transfer_s_per_token, engine.started_at_s),
         )
         own = state.engine_numbers[number]
         own[[s.STATUS, s.ROLE, s.KV_BLOCKS, s.FREE]] = s.OPEN, _ROLES[engine.role], limits.kv_blocks, limits.kv_blocks

@@ -174,6 +174,22 @@ def test_what_can_never_fit_is_refused_at_once(isl: int, refused: bool) -> None:
     assert lane.service.meter.rejected == refused
 
 
+def test_a_prompt_is_in_the_batch_until_its_step_is_over() -> None:
+    lane = Lane(Role.PREFILL)
+    step_s = COST.a_s + COST.b_s_per_token * 2000 + COST.e_s_per_token_pair * 2000**2 / 2
+    lane.send([(0.0, 2000, 9)], step_s / 2)
+    assert (lane.engine.running, lane.engine.kv_usage) == (1, pytest.approx(2000 / 16 / 10_000))
+    lane.send([], step_s * 1.01)
+    assert (lane.engine.running, lane.engine.kv_usage) == (0, 0.0)
+
+
+def test_a_router_sends_past_a_replica_that_reads_a_prompt() -> None:
+    lane = Lane(Role.PREFILL)
+    other = lane.open(Role.PREFILL)
+    lane.send([(0.0, 2000, 9), (0.01, 2000, 9)], 1.0)
+    assert [e.histogram("ttft").count for e in (lane.engine, other)] == [1, 1]
+
+
 def test_round_robin_takes_turns_and_least_requests_fills_the_emptiest() -> None:
     lane = Lane()
     other = lane.open(Role.BOTH)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from controlplane.domain import catalog
 from controlplane.domain.target import Role
+from controlplane.simulation.core import state as s
 from controlplane.simulation.fleet import Fleet
 from controlplane.simulation.lifecycle import Hazards, StockOut
 from controlplane.simulation.ports import PodStage
@@ -32,7 +33,10 @@ def books(fleet: Fleet) -> list[tuple[int, int, int, int]]:
 def really_inside(fleet: Fleet, key: str) -> int:
     service = fleet.services[key]
     pods = [p for p in fleet._pods.values() if p.engine is not None and p.workload.target.key == key]
-    return sum(p.engine.running + p.engine.waiting for p in pods) + service.between_replicas
+    columns = [s.LIVE, s.PREFILLING, s.WAITING]  # not `running`, which a step in flight has ended nothing of
+    return sum(int(p.engine.state.engine_numbers[p.engine.number, columns].sum()) for p in pods) + (
+        service.between_replicas
+    )
 
 
 OPS = st.lists(st.tuples(st.floats(0.5, 60), st.integers(0, 5), st.integers(0, 4), st.booleans()), max_size=8)

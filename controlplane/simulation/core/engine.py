@@ -44,6 +44,13 @@ def running(st: State, e: int) -> int:
 
 
 @jit
+def seen_running(st: State, e: int, at_s: float) -> int:
+    """Sequences in the batch as a router sees them: a step in flight has ended nothing yet."""
+    ending = st.engine_numbers[e, s.ENDING] if st.engine_times[e, s.NOW] > at_s else 0
+    return running(st, e) + int(ending)
+
+
+@jit
 def submit(st: State, e: int, r: int, at_s: float, entered_at_s: float, with_kv: bool) -> None:
     """Queue request `r`; `with_kv` says that a prefill replica made its KV cache and its first token."""
     times, numbers, own = st.request_times, st.request_numbers, st.engine_numbers
@@ -70,6 +77,7 @@ def submit(st: State, e: int, r: int, at_s: float, entered_at_s: float, with_kv:
 def advance(st: State, e: int, until_s: float) -> None:
     """Play steps until the engine's time is `until_s` or later; a step in flight is ended."""
     own, times = st.engine_numbers, st.engine_times
+    times[e, s.SEEN] = until_s
     while times[e, s.NOW] < until_s and (own[e, s.WAITING] > 0 or running(st, e) > 0):
         if own[e, s.WAITING] > 0:
             _admit(st, e)
@@ -307,6 +315,7 @@ def _prompt_read(st: State, e: int, r: int) -> None:
         times[r, s.FIRST] = now_s
     if numbers[r, s.MADE] >= numbers[r, s.GOAL]:
         st.engine_numbers[e, s.FREE] += numbers[r, s.BLOCKS]
+        st.engine_numbers[e, s.ENDING_BLOCKS] += numbers[r, s.BLOCKS]
         numbers[r, s.BLOCKS] = 0
         _finish(st, e, r, numbers[r, s.MADE])
     else:
@@ -337,6 +346,7 @@ def _decode_run(st: State, e: int, until_s: float) -> None:
 def _pass(st: State, e: int, steps: int, seconds: float) -> None:
     """Let `steps` steps of `seconds` in all go by for the decoding sequences."""
     own = st.engine_numbers
+    own[e, s.ENDING] = own[e, s.ENDING_BLOCKS] = 0
     live = own[e, s.LIVE]
     if live > 0:
         own[e, s.FREE] -= _blocks_for(st, e, steps)
@@ -352,7 +362,10 @@ def _end_finished(st: State, e: int) -> None:
     own = st.engine_numbers
     while own[e, s.LIVE] > 0 and (st.heap_keys[e, 0] >> 32) <= own[e, s.COUNT]:
         r = pop_key(st.heap_keys[e], st.heap_requests[e], own[e, s.LIVE])
-        _finish(st, e, r, _leave(st, e, r))
+        free = own[e, s.FREE]
+        made = _leave(st, e, r)
+        own[e, s.ENDING_BLOCKS] += own[e, s.FREE] - free
+        _finish(st, e, r, made)
 
 
 @jit
@@ -360,6 +373,7 @@ def _finish(st: State, e: int, r: int, made: int) -> None:
     times, now_s = st.request_times, st.engine_times[e, s.NOW]
     first_s, scheduled_s = times[r, s.FIRST_HERE], times[r, s.SCHEDULED]
     st.counters[e, s.FINISHED] += 1
+    st.engine_numbers[e, s.ENDING] += 1
     observe(st, e, s.PROMPT_LENGTH, float(st.request_numbers[r, s.ISL]), 1.0)
     observe(st, e, s.ANSWER_LENGTH, float(made), 1.0)
     observe(st, e, s.E2E, now_s - times[r, s.ENTERED], 1.0)

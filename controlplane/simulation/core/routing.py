@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from controlplane.simulation.core import state as s
-from controlplane.simulation.core.engine import advance, conclude, running, submit
+from controlplane.simulation.core.engine import advance, conclude, seen_running, submit
 from controlplane.simulation.core.heaps import pop_timed
 from controlplane.simulation.core.jit import jit
 from controlplane.simulation.core.state import Floats, Ints, State, borrowed_state
@@ -58,7 +58,7 @@ def _advance_side(st: State, until_s: float, wholly: bool, decoders: bool) -> No
 
 
 @jit
-def _chosen(st: State, decoders: bool) -> int:
+def _chosen(st: State, decoders: bool, at_s: float) -> int:
     """The replica that takes the next request of its side; NONE where none is open.
 
     Least loaded weighs a replica's requests by its speed, so that a slow GPU gets fewer.
@@ -75,7 +75,7 @@ def _chosen(st: State, decoders: bool) -> int:
         if routing == ROUND_ROBIN:
             st.scalars[place] = e + 1
             return e
-        load = float(running(st, e) + st.engine_numbers[e, s.WAITING] + 1)
+        load = float(seen_running(st, e, at_s) + st.engine_numbers[e, s.WAITING] + 1)
         if routing == LEAST_LOADED:
             load *= st.engine_times[e, s.COST_A]
         if load < least:
@@ -94,7 +94,7 @@ def _fits(st: State, e: int, r: int) -> bool:
 @jit
 def enter(st: State, r: int, at_s: float) -> None:
     """To a Ready replica that reads prompts, or to the gateway's queue while there is none."""
-    e = _chosen(st, False)
+    e = _chosen(st, False, at_s)
     if e == s.NONE:
         _append(st, s.GATEWAY_HEAD, r)
     elif _fits(st, e, r):
@@ -107,7 +107,7 @@ def enter(st: State, r: int, at_s: float) -> None:
 @jit
 def decode(st: State, r: int, at_s: float) -> None:
     """To a Ready decode replica, with the KV cache that came; it is stranded while there is none."""
-    e = _chosen(st, True)
+    e = _chosen(st, True, at_s)
     if e == s.NONE:
         _append(st, s.STRANDED_HEAD, r)
     elif _fits(st, e, r):

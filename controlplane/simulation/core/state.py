@@ -27,13 +27,16 @@ REQUEST_TIMES = 7
 ISL, OSL, CACHED, GOAL, MADE, LEFT, ORIGIN, BLOCKS, ORDER, NEXT = range(10)
 REQUEST_NUMBERS = 10
 
-# engine_times: NOW is the end of its last step; until QUIET nothing can change but the contexts of what decodes.
-NOW, QUIET, COST_A, COST_B, COST_C, COST_D, COST_E, TRANSFER = range(8)
-ENGINE_TIMES = 8
+# engine_times: NOW is the end of its last step; until QUIET nothing can change but the contexts of what decodes. It was
+# played up to SEEN: where that is before NOW, the last step is in flight.
+NOW, QUIET, COST_A, COST_B, COST_C, COST_D, COST_E, TRANSFER, SEEN = range(9)
+ENGINE_TIMES = 9
 # engine_numbers
 STATUS, ROLE, KV_BLOCKS, MAX_SEQS, MAX_BATCHED, BLOCK, MAX_CONTEXT = range(7)
 COUNT, LIVE, CONTEXT, FREE, HEAD, TAIL, WAITING, PREFILLING, ORDERS = range(7, 16)
-ENGINE_NUMBERS = 16
+# What the last step ended: until its time has come it is in the batch for whoever looks from outside.
+ENDING, ENDING_BLOCKS = range(16, 18)
+ENGINE_NUMBERS = 18
 
 # STATUS
 ABSENT, OPEN, LEAVING = range(3)
