@@ -36,7 +36,7 @@ def of(found: tuple[Counterfactual, ...], kind: ChangeKind) -> list[Counterfactu
 
 
 def test_the_rule_that_held_a_down_is_named() -> None:
-    inputs = group(24.5, {"h100": 3, "l40s": 1}, {"h100": 4, "l40s": 1})
+    inputs = group(23.5, {"h100": 3, "l40s": 1}, {"h100": 4, "l40s": 1})
     assert decide(inputs).decisions[0].verdict is Verdict.HOLD
     (lifted,) = of(counterfactuals(inputs, KEY), ChangeKind.RULE)
     assert (lifted.change.subject, lifted.verdict, lifted.flips) == ("stabilization", Verdict.DOWN, True)

@@ -98,7 +98,7 @@ def test_a_fleet_promises_what_it_carries_of_the_peaks_that_may_come(tick: Tick)
 
 
 def held() -> Tick:
-    return make_tick(inputs=group(24.5, {"h100": 3, "l40s": 1}, {"h100": 4, "l40s": 1}))
+    return make_tick(inputs=group(23.5, {"h100": 3, "l40s": 1}, {"h100": 4, "l40s": 1}))
 
 
 def test_a_down_that_a_rule_held_is_told() -> None:
