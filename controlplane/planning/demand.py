@@ -46,8 +46,9 @@ def demand(inputs: TargetInputs) -> Demand | None:
     level = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s, horizon_s)
     coming = now.requests_per_s - now.backlog_rps
     outlook = Outlook.of(inputs, coming, horizon_s, level)
-    planned = outlook.peak(rates, coming)
-    low = min(rates.peak_at(LOW_QUANTILE), planned)
+    risen = outlook.rising * coming
+    planned = max(outlook.peak(rates, coming), risen)
+    low = min(max(rates.peak_at(LOW_QUANTILE), risen), planned)
     return replace(
         _with_coming_work(now, inputs, inputs.forecast, outlook, planned),
         requests_per_s=planned + now.backlog_rps,

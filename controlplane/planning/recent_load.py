@@ -6,6 +6,7 @@ now. What ramps may be the prompts' lengths while requests grow fewer, so it is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +41,10 @@ class RecentLoad:
         )
         return RecentLoad((*self.at_s[first:], at_s), (*self.rates[first:], rates(load)))
 
-    def minutes(self, now_s: float, cost: StepCost | None = None, cached_share: float = 0.0) -> Series:
-        """Requests/s of the minutes that end now and before, oldest first, as far as there is no gap. With a `cost`
-        those of before are counted by the work that they brought, beside that of a request now."""
+    def minutes(self, now_s: float, costs: Sequence[StepCost] = (), cached_share: float = 0.0) -> Series:
+        """Requests/s of the minutes that end now and before, oldest first, as far as there is no gap. With `costs`
+        those of before are counted by the work that they brought, beside that of a request now; with several, by the
+        one of which there was least beside now."""
         if not self.at_s or now_s - self.at_s[-1] > LONGEST_GAP_S:
             return Series(now_s, RATE_WINDOW_S, ())
         breaks = np.flatnonzero(np.diff(self.at_s) > LONGEST_GAP_S)
@@ -50,8 +52,9 @@ class RecentLoad:
         count = min(MOST_BINS, int((now_s - first_s + 1e-6) // RATE_WINDOW_S) + 1)
         ends_s = now_s - RATE_WINDOW_S * np.arange(count - 1, -1, -1)
         requests, prompts, answers = (np.interp(ends_s, self.at_s, column) for column in zip(*self.rates, strict=True))
-        if cost is not None and requests[-1] > 0:
-            rows = zip(requests, prompts, answers, strict=True)
-            work = np.array([work_s_per_s(cost, cached_share, *row) for row in rows])
-            requests = requests[-1] / work[-1] * work if work[-1] > 0 else requests
+        rows = list(zip(requests, prompts, answers, strict=True))
+        works = [np.array([work_s_per_s(cost, cached_share, *row) for row in rows]) for cost in costs]
+        shares = [work / work[-1] for work in works if work[-1] > 0]
+        if shares and requests[-1] > 0:
+            requests = requests[-1] * np.min(shares, axis=0)
         return Series(now_s - RATE_WINDOW_S * count, RATE_WINDOW_S, tuple(requests.tolist()))

@@ -23,7 +23,7 @@ from controlplane.planning.memory import settled
 from controlplane.planning.recent_load import LAG_S, RecentLoad
 from controlplane.planning.rounding import CLOCK_DECIMALS, rounded_forecast, rounded_observation
 from controlplane.planning.volatility import volatility
-from controlplane.planning.work import MOST_CACHED, followed_share, work_cost, work_series
+from controlplane.planning.work import MOST_CACHED, followed_share, side_costs, work_cost, work_series
 from forecasters.base import Forecaster
 from forecasters.history import NoHistory
 from forecasters.regimes import find_regimes
@@ -168,8 +168,8 @@ class GroupStepper:
         if not made:
             return None
         rates, prompts, answers = (made[quantity] for quantity in QUANTITIES)
-        cost, cached = work_cost(target), known.cached_share or 0.0
-        recent = known.recent.minutes(now_s, None if cached > MOST_CACHED else cost, cached)
+        cached = known.cached_share or 0.0
+        recent = known.recent.minutes(now_s, () if cached > MOST_CACHED else side_costs(target), cached)
         regimes = find_regimes(recent, horizon_s, LAG_S)
         forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s, regimes=regimes)
         return rounded_forecast(self._with_work(target, known, forecast, history))

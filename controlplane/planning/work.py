@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from controlplane.domain import catalog
-from controlplane.domain.target import Target
+from controlplane.domain.target import Role, Target
 from controlplane.planning.load_history import QUANTITIES
 from controlplane.planning.roofline import StepCost, prior
 from forecasters.types import Series
@@ -30,6 +31,21 @@ def work_cost(target: Target) -> StepCost | None:
         return None
     first = target.variants[0]
     return prior(catalog.model(target.model), catalog.accelerator(first.accelerator), first.gpus_per_replica)
+
+
+def side_costs(target: Target) -> tuple[StepCost, ...]:
+    """The prior step costs by which a load's work is told: of whole requests, or, in two roles, of what each side
+    does."""
+    whole = work_cost(target)
+    if whole is not None:
+        return (whole,)
+    first = {role: next(v for v in target.variants if v.role is role) for role in (Role.PREFILL, Role.DECODE)}
+    model = catalog.model(target.model)
+    reads, decodes = (prior(model, catalog.accelerator(v.accelerator), v.gpus_per_replica) for v in first.values())
+    return (
+        replace(reads, c_s_per_sequence=0.0, d_s_per_token=0.0),
+        replace(decodes, b_s_per_token=0.0),
+    )
 
 
 def work_per_request_s(

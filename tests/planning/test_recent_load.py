@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from controlplane.domain.observation import Load
+from controlplane.domain.target import Role
 from controlplane.planning.recent_load import LAG_S, LONGEST_GAP_S, RecentLoad
-from controlplane.planning.work import work_cost
+from controlplane.planning.work import side_costs
 from forecasters.regimes import MOST_BINS
-from tests.builders import make_target
+from tests.builders import make_target, make_variant
 
 
 def a_load(rps: float, prompt: float = 1000.0, answer: float = 200.0) -> Load:
@@ -54,17 +55,26 @@ def test_no_more_is_kept_than_is_looked_at() -> None:
 
 
 def test_while_prompts_grow_longer_fewer_requests_are_no_fall() -> None:
-    cost = work_cost(make_target())
+    costs = side_costs(make_target())
     recent = RecentLoad()
     for minute, (rps, prompt) in enumerate([(10.0, 1000.0), (9.0, 1500.0), (8.0, 2200.0)]):
         recent = recent.adding(a_load(rps, prompt), 60.0 * minute)
     assert recent.minutes(120.0).values == (10.0, 9.0, 8.0)
-    first, second, third = (value or 0.0 for value in recent.minutes(120.0, cost).values)
+    first, second, third = (value or 0.0 for value in recent.minutes(120.0, costs).values)
     assert third == 8.0, "in requests of the present length"
     assert first < second < third
 
 
 def test_of_steady_lengths_it_is_the_requests_alone() -> None:
     recent = seen((0.0, 10.0), (60.0, 9.0), (120.0, 0.0))
-    assert recent.minutes(60.0, work_cost(make_target())).values == pytest.approx((10.0, 9.0))
-    assert recent.minutes(120.0, work_cost(make_target())).values == (10.0, 9.0, 0.0), "nothing has no length"
+    assert recent.minutes(60.0, side_costs(make_target())).values == pytest.approx((10.0, 9.0))
+    assert recent.minutes(120.0, side_costs(make_target())).values == (10.0, 9.0, 0.0), "nothing has no length"
+
+
+@pytest.mark.parametrize(("prompt", "answer"), [(2.0, 0.5), (0.5, 2.0)])
+def test_roles_apart_tell_of_the_side_whose_work_grew_most(prompt: float, answer: float) -> None:
+    split = make_target((make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE)))
+    recent = RecentLoad().adding(a_load(10.0), 0.0).adding(a_load(10.0, 1000.0 * prompt, 200.0 * answer), 60.0)
+    before, now = (value or 0.0 for value in recent.minutes(60.0, side_costs(split)).values)
+    assert now == 10.0
+    assert before <= 10.0 / 1.6, "a mix that turns over is a ramp of one side"

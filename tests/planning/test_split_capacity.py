@@ -42,7 +42,7 @@ def test_what_is_planned_above_the_median_counts_towards_the_edge() -> None:
 
 
 @pytest.mark.parametrize(
-    ("horizon_s", "edge"), [(75.0, 0.851), (195.0, 0.81), (390.0, 0.78), (5.0, 0.86), (4000.0, 0.75)]
+    ("horizon_s", "edge"), [(75.0, 0.851), (195.0, 0.81), (290.0, 0.793), (5.0, 0.86), (4000.0, 0.79)]
 )
 def test_who_waits_longer_for_more_keeps_further_from_the_edge(horizon_s: float, edge: float) -> None:
     assert EDGE == 0.81
