@@ -27,7 +27,7 @@ import numpy as np
 from scipy.special import gammaincc
 
 from controlplane.domain.decision import Demand
-from controlplane.domain.observation import LENGTH_WEIGHTS
+from controlplane.domain.observation import LENGTH_LEVELS, LENGTH_WEIGHTS
 from controlplane.domain.target import Slo
 from controlplane.planning.queues import Room, kept_out, shared_wait
 from controlplane.planning.roofline import MAX_BATCHED_TOKENS, StepCost
@@ -56,6 +56,15 @@ _EXPONENTIAL = tuple(
     -math.log(1.0 - q) for q in (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)
 )
 """Lengths in means where a histogram does not tell their spread: about that of a chat's prompts and answers."""
+_TAIL = ((0.955, 0.01), (0.965, 0.01), (0.975, 0.01), (0.9825, 0.005), (0.9875, 0.005), (0.9925, 0.005), (0.997, 0.004))
+_TAIL = (*_TAIL, (0.9995, 0.001))
+"""Levels of the last twentieth of prompts, and the share that each stands for. One level for 2 % of them, where 1 % may
+miss, made a cliff: as prompts grew, all of these were late at once, or none could be helped any more."""
+_FINE_WEIGHTS = np.array((*LENGTH_WEIGHTS[:-2], *(weight for _, weight in _TAIL)))
+_FINE_DEPTHS = -np.log(1.0 - np.array([level for level, _ in _TAIL]))
+_DEPTHS = -np.log(1.0 - np.array(LENGTH_LEVELS[-3:]))
+FURTHEST = 3.0
+"""The longest prompts are taken to be at most so many times the 0.99 quantile: contexts have a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,7 @@ def prefill_misses(cost: StepCost, mix: Mix, rate: float, limit_s: float, replic
 
 def hopeless(cost: StepCost, mix: Mix, limit_s: float) -> float:
     """Share of prompts that even an idle replica cannot read within the limit."""
-    return float(np.dot(LENGTH_WEIGHTS, _reading_s(cost, mix.prompts, cost.a_s) > limit_s))
+    return float(np.dot(_FINE_WEIGHTS, _reading_s(cost, _finely(mix.prompts), cost.a_s) > limit_s))
 
 
 def _slow_answers(
@@ -184,13 +193,24 @@ def _late_prompts(cost: StepCost, mix: Mix, rate: float, beside_s: float, limit_
 def _late(cost: StepCost, mix: Mix, beside_s: float, limit_s: float, waits: float, wait_s: float) -> float:
     """Share of the servable prompts whose reading and wait exceed the limit, where `waits` of them wait `wait_s` in the
     mean."""
-    own_s = _reading_s(cost, mix.prompts, beside_s) + beside_s / 2.0
-    servable = _reading_s(cost, mix.prompts, cost.a_s) <= limit_s
+    prompts = _finely(mix.prompts)
+    own_s = _reading_s(cost, prompts, beside_s) + beside_s / 2.0
+    servable = _reading_s(cost, prompts, cost.a_s) <= limit_s
     if not servable.any():
         return 1.0
     late = np.where(own_s >= limit_s, 1.0, waits * np.exp(-np.maximum(limit_s - own_s, 0.0) / max(wait_s, 1e-9)))
-    weights = np.array(LENGTH_WEIGHTS) * servable
+    weights = _FINE_WEIGHTS * servable
     return float(np.dot(weights, late) / weights.sum())
+
+
+def _finely(lengths: np.ndarray) -> np.ndarray:
+    """Lengths at `_FINE_WEIGHTS`: those of the last twentieth between and beyond the quantiles that are kept, whose
+    logarithms are lines in that of the share above (a Pareto tail)."""
+    known = np.log(np.maximum(lengths[-3:], 1e-9))
+    slope = (known[2] - known[1]) / (_DEPTHS[2] - _DEPTHS[1])
+    beyond = known[2] + np.minimum(slope * np.maximum(_FINE_DEPTHS - _DEPTHS[2], 0.0), math.log(FURTHEST))
+    tail = np.where(_DEPTHS[2] < _FINE_DEPTHS, beyond, np.interp(_FINE_DEPTHS, _DEPTHS, known))
+    return np.concatenate((lengths[:-2], np.exp(tail)))
 
 
 def _turn_s(cost: StepCost, mix: Mix, beside_s: float) -> float:

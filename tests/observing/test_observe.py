@@ -192,7 +192,11 @@ FOUR = Histogram((1.0, 2.0, 4.0), (1.0, 3.0, 4.0), 7.0, 4.0)
 
 def test_histogram_arithmetic_by_hand() -> None:
     assert quantile(FOUR, 0.5) == pytest.approx(1.5)
-    assert share_within(FOUR, 3.0) == pytest.approx(0.875)
+    assert share_within(FOUR, 1.5) == pytest.approx(0.5), "in the lower half linear"
+    assert share_within(FOUR, 3.0) == pytest.approx(1.0 - 0.1**0.5 / 4.0), "nobody was seen above 4"
+    tail = Histogram((1.0, 2.5), (950.0, 998.0), 500.0, 1000.0)
+    assert share_within(tail, 2.0) == pytest.approx(1.0 - 0.05 * (2.0 / 50.0) ** (2.0 / 3.0))
+    assert [share_within(tail, at) for at in (1.0, 2.5, 9.0)] == pytest.approx([0.95, 0.998, 0.998])
     assert difference(FOUR, FOUR) == Histogram((1.0, 2.0, 4.0), (0.0, 0.0, 0.0), 0.0, 0.0)
     assert difference(Histogram((1.0,), (0.0,), 0.0, 0.0), Histogram((1.0,), (1.0,), 1.0, 1.0)) is None
     # Uniform over [0, 1]: E[x^2] = 1/3.
