@@ -39,6 +39,8 @@ TEMPLATE_LABELS = (LWS + "template-revision-hash", "pod-template-hash", "control
 """Labels that say what a Pod was made from, the most telling first: a LeaderWorkerSet's Pods have two of them."""
 REPLICA_SET_KINDS = frozenset({"Deployment", "ReplicaSet", "Rollout"})
 """Kinds whose Pods a ReplicaSet removes, by `controller.kubernetes.io/pod-deletion-cost`."""
+FIRST_REPORT_S = 60.0
+"""The kubelet's first report of a Pod's conditions follows its scheduling by seconds; a minute is a slow node's."""
 CANNOT_CHOOSE = "cannot choose which replica goes"
 _ORDER = (ReplicaPhase.FAILED, ReplicaPhase.TERMINATING, ReplicaPhase.PENDING, ReplicaPhase.READY)
 """What a group is, is what the first of these is that any of its Pods is."""
@@ -152,7 +154,7 @@ def _grouped(leader: Replica, members: Sequence[Replica], size: int) -> Replica:
     if phase is not ReplicaPhase.READY:
         worst = next(m for m in members if m.phase is phase)
         reason = worst.reason if worst.name == leader.name else f"{worst.name}: {worst.reason}"
-        return replace(leader, phase=phase, ready_at_s=None, reason=reason)
+        return replace(leader, phase=phase, ready_at_s=None, reason=reason, last_ready_at_s=worst.last_ready_at_s)
     ready = [m.ready_at_s for m in members if m.ready_at_s is not None]
     return replace(leader, ready_at_s=max(ready, default=None), stages=_slowest(members))
 
@@ -199,12 +201,31 @@ def _of_pod(pod: Json, variant: str, events: PodEvents) -> Replica | None:
         reason=reason,
         template=next((labels(pod)[name] for name in TEMPLATE_LABELS if name in labels(pod)), ""),
         stages=stages_of(pod, about),
+        last_ready_at_s=_last_ready_at_s(status) if phase is not ReplicaPhase.READY else None,
     )
 
 
 def _ready_at_s(status: Json) -> float | None:
     ready = condition(status, "Ready")
     return unix_s(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None
+
+
+def _last_ready_at_s(status: Json) -> float | None:
+    """When a Pod that was Ready ceased to be. One that never was has its condition from the kubelet's first report."""
+    ready, scheduled = condition(status, "Ready"), condition(status, "PodScheduled")
+    since_s, scheduled_s = unix_s(ready.get("lastTransitionTime")), unix_s(scheduled.get("lastTransitionTime"))
+    if since_s is None or scheduled_s is None or ready.get("status") == "True" or not _has_run(status):
+        return None
+    return since_s if since_s > scheduled_s + FIRST_REPORT_S else None
+
+
+def _has_run(status: Json) -> bool:
+    """Whether a container has been started at all."""
+    containers = objects(status.get("containerStatuses"))
+    ran = (
+        (at(c, "state", "running"), at(c, "state", "terminated"), at(c, "lastState", "terminated")) for c in containers
+    )
+    return any(any(states) for states in ran)
 
 
 def _host(status: Json) -> str | None:

@@ -105,8 +105,8 @@ class OutageKind(StrEnum):
 class Outage:
     """No more of a variant is asked for until `until_s` (unix seconds), and then one replica, as a try.
 
-    `strikes` is how often in a row it was found so; `ready` the replicas that were Ready meanwhile, at the least: one
-    more is a success and ends it. `reason` is the cluster's word, where it said one.
+    `strikes` is how often in a row it was found so; `ready` the replicas that were Ready or restarted meanwhile, at the
+    least: one more is a success and ends it. `reason` is the cluster's word, where it said one.
     """
 
     kind: OutageKind

@@ -45,6 +45,13 @@ class Replica:
     """What it was made from (hash of image, arguments and model): a rollout changes it. Empty: not known."""
     stages: ColdStartStages | None = None
     """How long each part of its start took, as far as the cluster says."""
+    last_ready_at_s: float | None = None
+    """Until when it was Ready, of one that was and is not now; None: it never was, or nobody says."""
+
+    @property
+    def waits_since_s(self) -> float:
+        """Since when one that is not Ready waits to be: since it last was, or its creation."""
+        return self.created_at_s if self.last_ready_at_s is None else self.last_ready_at_s
 
 
 class FaultKind(StrEnum):
@@ -186,7 +193,7 @@ class VariantObservation:
     failed: int
     reporting: int
     oldest_pending_s: float | None = None
-    """Age of the oldest replica that is not Ready yet, seconds."""
+    """How long the pending replica that waits longest does, seconds: since its creation, or since it was last Ready."""
     running: float | None = None
     waiting: float | None = None
     kv_usage_mean: float | None = None
@@ -221,6 +228,10 @@ class VariantObservation:
     """Mean time in the engines' queues before a request was first scheduled, seconds."""
     queued_mean: float | None = None
     """Requests in those queues, in the mean over the window; None where the pages tell `queue_s`."""
+    restarting: int = 0
+    """Of the pending, those that were Ready before: they come back, and sooner than a new one starts."""
+    crashed: int = 0
+    """Of the failed, those that were Ready before: they say nothing of whether new ones can come."""
 
     def each(self, rate: float) -> float:
         """What one replica has of a rate of all; at least one must have reported."""

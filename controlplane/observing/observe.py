@@ -22,7 +22,7 @@ from controlplane.domain.observation import (
 )
 from controlplane.domain.target import Role, Target, Variant
 from controlplane.observing.adapter_use import lora_use
-from controlplane.observing.counts import counted, has_node
+from controlplane.observing.counts import counted, has_node, was_ready
 from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
 from controlplane.observing.steps import mean_step, step_time_s
 from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
@@ -143,12 +143,12 @@ def _variant(
     now_s: float,
 ) -> VariantObservation:
     own = [r for r in replicas if r.variant == variant.name]
-    phases = counted(own)
+    phases = counted(own, now_s - target.policy.pending_deadline_s)
     count = {phase: len(replicas) for phase, replicas in phases.items()}
     samples = [s for s in seen.samples.values() if s.variant == variant.name]
     rates = [d for d in seen.rates if d.variant == variant.name]
     pending = phases[ReplicaPhase.PENDING]
-    waiting_since = [r.created_at_s for r in pending]
+    waiting_since = [r.waits_since_s for r in pending]
     existing = count[ReplicaPhase.READY] + count[ReplicaPhase.PENDING] + count[ReplicaPhase.FAILED]
     usages = [s.kv_usage for s in samples if s.kv_usage is not None]
     slo, step = target.policy.slo, mean_step(rates)
@@ -186,6 +186,8 @@ def _variant(
         queue_s=queue_s,
         queued_mean=None if queue_s is not None else _queued(rates),
         lora=lora_use(seen.history[s.replica] for s in samples),
+        restarting=was_ready(pending),
+        crashed=was_ready(phases[ReplicaPhase.FAILED]),
     )
 
 

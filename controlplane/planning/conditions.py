@@ -208,7 +208,7 @@ def _past_deadline(tick: Tick) -> list[VariantObservation]:
 
 def _late(told: Told, seen: VariantObservation) -> StockOut:
     own = [r for r in told.replicas if r.variant == seen.variant and r.phase is ReplicaPhase.PENDING]
-    oldest = min(own, key=lambda r: r.created_at_s, default=None)
+    oldest = min(own, key=lambda r: r.waits_since_s, default=None)
     reason = oldest.reason if oldest is not None and oldest.reason else "Pending"
     return StockOut(seen.variant, reason.partition(":")[0], told.tick.at_s - (seen.oldest_pending_s or 0.0))
 

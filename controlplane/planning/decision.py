@@ -26,6 +26,7 @@ from controlplane.planning.headroom import with_headroom
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
 from controlplane.planning.peoples_words import in_force, listed, override_words
+from controlplane.planning.replacements import with_replacements
 from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
@@ -40,6 +41,7 @@ def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOu
     situations = [situation(one, inputs.now_s) for one in inputs.targets]
     asks = [with_trials(_ask(at), at.learned, inputs.inventory) for at in situations]
     plans = with_headroom(asks, allocate(asks, inputs.inventory), inputs.inventory)
+    plans = with_replacements(asks, plans, inputs.inventory)
     decisions = [
         _decide(at, ask, plan, inputs.spool_writable, lifted)
         for at, ask, plan in zip(situations, asks, plans, strict=True)

@@ -16,10 +16,7 @@ from controlplane.planning.allocation.claim import claim_of, weighed_usd
 def with_headroom(asks: Sequence[Ask], plans: Sequence[Plan], inventory: Inventory) -> tuple[Plan, ...]:
     """The plans with each target's headroom, as far as bounds and free accelerators allow: the need of all comes
     first, then the headroom of those with the highest priority."""
-    free = dict(inventory.gpus)
-    for ask, plan in zip(asks, plans, strict=True):
-        for variant in ask.inputs.target.variants:
-            _take(free, variant, plan.replicas[variant.name])
+    free = free_gpus(asks, plans, inventory)
     found = list(plans)
     order = sorted(range(len(asks)), key=lambda i: (-asks[i].inputs.target.policy.priority, i))
     for place in order:
@@ -42,7 +39,7 @@ def _one(ask: Ask, plan: Plan, free: dict[str, int]) -> Plan:
     for role in Role:
         own = [v for v in variants if v.role is role and ask.rate(v) > 0]
         for _ in range(wanted_headroom(policy.headroom, sum(plan.replicas[v.name] for v in own))):
-            able = [v for v in own if replicas[v.name] < ask.most(v) and _fits(free, v)]
+            able = [v for v in own if replicas[v.name] < ask.most(v) and fits(free, v)]
             if not able:
                 break
             # Where failure domains allow it, what runs already stays; else what is cheapest for a request.
@@ -52,7 +49,7 @@ def _one(ask: Ask, plan: Plan, free: dict[str, int]) -> Plan:
                 key=lambda v: (crowding[v.name], replicas[v.name] >= ask.current(v), weighed_usd(v) / ask.rate(v)),
             )
             replicas[chosen.name] += 1
-            _take(free, chosen, 1)
+            take(free, chosen, 1)
     more = {name: n - plan.replicas[name] for name, n in replicas.items() if n > plan.replicas[name]}
     return replace(
         plan,
@@ -63,10 +60,21 @@ def _one(ask: Ask, plan: Plan, free: dict[str, int]) -> Plan:
     )
 
 
-def _fits(free: dict[str, int], variant: Variant) -> bool:
+def free_gpus(asks: Sequence[Ask], plans: Sequence[Plan], inventory: Inventory) -> dict[str, int]:
+    """GPUs that the plans leave, by accelerator; those that are not limited are absent."""
+    free = dict(inventory.gpus)
+    for ask, plan in zip(asks, plans, strict=True):
+        for variant in ask.inputs.target.variants:
+            take(free, variant, plan.replicas[variant.name])
+    return free
+
+
+def fits(free: dict[str, int], variant: Variant) -> bool:
+    """Whether there is room for one more replica."""
     return free.get(variant.accelerator, variant.gpus_per_replica) >= variant.gpus_per_replica
 
 
-def _take(free: dict[str, int], variant: Variant, replicas: int) -> None:
+def take(free: dict[str, int], variant: Variant, replicas: int) -> None:
+    """Count so many replicas as placed."""
     if variant.accelerator in free:
         free[variant.accelerator] -= variant.gpus_per_replica * replicas

@@ -82,6 +82,12 @@ def served(seen: VariantObservation) -> int:
     return min(seen.ready, seen.desired)
 
 
+def lost(seen: VariantObservation) -> int:
+    """Replicas that were Ready, did not come back by the deadline and are still counted among those that are wanted: a
+    Deployment makes another one in place of a Pod that was evicted, and none in place of one that crashes."""
+    return min(seen.crashed, max(0, seen.desired - seen.ready - seen.pending)) if seen.ready else 0
+
+
 def clock_words(at_s: float) -> str:
     """A time of day as an operator reads it."""
     return f"{datetime.fromtimestamp(at_s, UTC):%H:%M} UTC"
@@ -91,10 +97,10 @@ def _updated(inputs: TargetInputs, name: str, known: Outage | None, now_s: float
     seen = inputs.observation.variant(name)
     if seen is None:
         return known
-    if known is not None and seen.ready > known.ready and not seen.failed:
-        known = None
+    if known is not None and seen.ready > known.ready:
+        known = None  # one more came, so they can come
     elif known is not None:
-        known = replace(known, ready=min(known.ready, seen.ready))
+        known = replace(known, ready=min(known.ready, _had(seen)))
     trouble = _trouble(inputs, seen)
     if trouble is None:
         gone = known is not None and now_s > known.until_s + FORGOTTEN_AFTER_S
@@ -102,15 +108,21 @@ def _updated(inputs: TargetInputs, name: str, known: Outage | None, now_s: float
     if known is not None and known.kind is trouble and now_s < known.until_s:
         return known
     strikes = known.strikes + 1 if known is not None and known.kind is trouble else 1
-    return Outage(trouble, now_s + back_off_s(strikes), strikes, seen.ready, _reason(seen, trouble))
+    return Outage(trouble, now_s + back_off_s(strikes), strikes, _had(seen), _reason(seen, trouble))
 
 
 def _trouble(inputs: TargetInputs, seen: VariantObservation) -> OutageKind | None:
-    if seen.failed:
+    # What served and crashed beside others that serve says nothing of whether new ones can come.
+    if seen.failed > seen.crashed or (seen.crashed and not seen.ready):
         return OutageKind.FAILED
     if not _is_overdue(inputs, seen) or seen.ready >= seen.desired:
         return None
     return OutageKind.FAILED if seen.unschedulable == 0 else OutageKind.STOCK_OUT
+
+
+def _had(seen: VariantObservation) -> int:
+    """Replicas that are Ready, or were and restart: when those are back none has come that was not there."""
+    return seen.ready + seen.restarting
 
 
 def _reason(seen: VariantObservation, trouble: OutageKind) -> str:

@@ -66,6 +66,8 @@ def _plain(name: str) -> str:
 
 
 _PHASES = {_plain(name): phase for phase, names in STATES.items() for name in names}
+_NAMES = {_plain(name): name for names in STATES.values() for name in names}
+"""States as they are written here: by these words it is known who has a node."""
 CLOCK_SLACK_S = 1.0
 """Times may be so far ahead of `now_s`: rounding, not another clock."""
 
@@ -92,10 +94,13 @@ class _Life:
     """created_at_s as it was given."""
     created_at_s: float
     ready_at_s: float | None = None
+    last_ready_at_s: float | None = None
+    """When it was last seen Ready."""
 
 
 class ReplicaBook:
-    """Remembers when replicas were first seen, for those who do not say when they were created and became Ready."""
+    """Remembers when replicas were first seen, for those who do not say when they were created and became Ready, and
+    when they were last seen Ready."""
 
     def __init__(self) -> None:
         self._lives: dict[str, _Life] = {}
@@ -127,7 +132,7 @@ class ReplicaBook:
             created_s = self._created_at(state, phase, now_s)
             life = _Life(state.variant, state.created_at_s, created_s)
         if phase is ReplicaPhase.READY:
-            return replace(life, ready_at_s=self._ready_at(state, life, now_s))
+            return replace(life, ready_at_s=self._ready_at(state, life, now_s), last_ready_at_s=now_s)
         return life
 
     def _created_at(self, state: ReplicaState, phase: ReplicaPhase, now_s: float) -> float:
@@ -149,7 +154,8 @@ class ReplicaBook:
 def _replica(state: ReplicaState, phase: ReplicaPhase, life: _Life) -> Replica:
     if phase is ReplicaPhase.READY:
         return Replica(state.name, state.variant, phase, life.created_at_s, life.ready_at_s)
-    return Replica(state.name, state.variant, phase, life.created_at_s, reason=state.state)
+    reason, last_s = _NAMES[_plain(state.state)], life.last_ready_at_s
+    return Replica(state.name, state.variant, phase, life.created_at_s, reason=reason, last_ready_at_s=last_s)
 
 
 def phase_of(state: ReplicaState) -> ReplicaPhase:

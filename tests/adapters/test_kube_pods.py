@@ -154,6 +154,43 @@ def test_what_waiting_does_not_mend_has_failed(status: Json, reason: str) -> Non
     assert (replica.phase, replica.reason) == (ReplicaPhase.FAILED, reason)
 
 
+def status(*containers: Json, ready_s: float = 3600, phase: str = "Running") -> Json:
+    """Of a Pod that is not Ready since `ready_s`."""
+    unready = condition("Ready", ready_s, "False", reason="ContainersNotReady")
+    return {"phase": phase, "conditions": [SCHEDULED, unready], "containerStatuses": list(containers)}
+
+
+def looping(name: str) -> Json:
+    """A container that crashed before and waits for its next start."""
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": "2026-01-05T08:59:00Z"}}
+    return {**waiting(name, "CrashLoopBackOff"), "restartCount": 3, "lastState": ended}
+
+
+@pytest.mark.parametrize(
+    ("given", "phase", "last_s"),
+    [
+        pytest.param(status(running("vllm", 3610, 1, ready=False)), ReplicaPhase.PENDING, 3600, id="restarted"),
+        pytest.param(status(running("vllm", 60, ready=False)), ReplicaPhase.PENDING, 3600, id="not responding"),
+        pytest.param(status(looping("vllm")), ReplicaPhase.FAILED, 3600, id="crash loop after service"),
+        pytest.param(status(looping("vllm"), ready_s=6), ReplicaPhase.FAILED, None, id="crash loop from the start"),
+        pytest.param(status(running("vllm", 90, ready=False), ready_s=6), ReplicaPhase.PENDING, None, id="loading"),
+        pytest.param(status(waiting("vllm", "ImagePullBackOff")), ReplicaPhase.PENDING, None, id="late kubelet"),
+        pytest.param({"phase": "Running", "conditions": [SCHEDULED]}, ReplicaPhase.PENDING, None, id="no condition"),
+        pytest.param(ready_status(), ReplicaPhase.READY, None, id="ready"),
+    ],
+)
+def test_a_pod_that_was_ready_says_until_when(given: Json, phase: ReplicaPhase, last_s: float | None) -> None:
+    replica = one(pod("chat-1", given))
+    assert (replica.phase, replica.last_ready_at_s) == (phase, None if last_s is None else CREATED_S + last_s)
+    assert replica.waits_since_s == CREATED_S + (last_s or 0.0)
+
+
+def test_a_group_was_ready_until_its_first_pod_was_not() -> None:
+    pods = group(0, 2, [ready_status(), status(running("vllm", 3610, 1, ready=False))])
+    (found,) = replicas_from_pods(pods, "big", "LeaderWorkerSet")
+    assert (found.phase, found.last_ready_at_s) == (ReplicaPhase.PENDING, CREATED_S + 3600)
+
+
 def test_a_ready_pod_tells_its_address_port_template_and_stages() -> None:
     given = pod("chat-1", ready_status(), {"pod-template-hash": "5d4f", "app": "chat"})
     given["spec"]["containers"][0]["ports"] = [

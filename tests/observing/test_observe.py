@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.domain.observation import FaultKind, Histogram, Observation, Replica, ReplicaPhase, Sample
+from controlplane.domain.observation import (
+    FaultKind,
+    Histogram,
+    Observation,
+    Replica,
+    ReplicaPhase,
+    Sample,
+    VariantObservation,
+)
 from controlplane.domain.target import Role, Target
 from controlplane.observing import SampleWindow, observe
 from controlplane.observing.histograms import difference, mean_square, quantile, share_within, total
@@ -171,6 +179,48 @@ def test_phases_are_counted_and_only_ready_ones_report() -> None:
     one = seen.variants[0]
     assert (one.desired, one.ready, one.pending, one.failed, one.terminating, one.reporting) == (3, 1, 1, 1, 1, 1)
     assert one.oldest_pending_s == 40.0
+
+
+def restarting(name: str, reason: str, ago_s: float, phase: ReplicaPhase = ReplicaPhase.PENDING) -> Replica:
+    """One that was made two hours ago, and was Ready until so long ago."""
+    return Replica(name, "h100", phase, NOW_S - 7200.0, reason=reason, last_ready_at_s=NOW_S - ago_s)
+
+
+def seen_of(*replicas: Replica) -> VariantObservation:
+    return observe(make_target(), {}, replicas, [], SampleWindow(), NOW_S)[0].variants[0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "phase"),
+    [
+        ("NotReady", ReplicaPhase.PENDING),
+        ("Starting", ReplicaPhase.PENDING),
+        ("ImagePullBackOff", ReplicaPhase.PENDING),
+        ("CrashLoopBackOff", ReplicaPhase.FAILED),
+    ],
+)
+def test_one_that_restarts_beside_others_is_pending_since_it_was_last_ready(reason: str, phase: ReplicaPhase) -> None:
+    one = seen_of(*ready("r1"), restarting("r2", reason, 30.0, phase))
+    assert (one.pending, one.restarting, one.failed, one.crashed) == (1, 1, 0, 0)
+    assert (one.oldest_pending_s, one.unschedulable) == (30.0, 0)
+    # Beyond the deadline it is not waited for any more.
+    late = seen_of(*ready("r1"), restarting("r2", reason, 901.0, phase))
+    assert (late.pending, late.restarting, late.failed, late.crashed, late.failing) == (0, 0, 1, 1, reason)
+    assert late.oldest_pending_s is None
+
+
+def test_where_none_serves_the_clusters_word_counts() -> None:
+    one = seen_of(restarting("r1", "CrashLoopBackOff", 30.0, ReplicaPhase.FAILED), restarting("r2", "NotReady", 40.0))
+    assert (one.pending, one.restarting, one.failed, one.crashed) == (1, 1, 1, 1)
+    assert one.oldest_pending_s == 40.0
+
+
+def test_a_new_one_waits_since_its_creation_beside_one_that_restarts() -> None:
+    new = Replica("r3", "h100", ReplicaPhase.PENDING, NOW_S - 300.0, reason="Pending")
+    failing = replace(new, name="r4", reason="ImagePullBackOff")
+    one = seen_of(*ready("r1"), restarting("r2", "NotReady", 30.0), new, failing)
+    assert (one.pending, one.restarting, one.failed, one.crashed) == (2, 1, 1, 0)
+    assert (one.oldest_pending_s, one.unschedulable) == (300.0, 1)
 
 
 def test_without_a_ready_replica_there_is_no_coverage() -> None:

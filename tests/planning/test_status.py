@@ -137,6 +137,9 @@ def test_a_replica_beyond_its_deadline_is_a_stock_out_that_says_since_when() -> 
     found = condition(told, ConditionType.CAPACITY_AVAILABLE)
     assert (found.status, found.reason) == ("False", "StockedOut")
     assert found.message == "variant h100 Unschedulable since 2026-01-05T07:40Z; next try at 2026-01-05T08:02Z"
+    # An older one that restarts is not the one that waits longest.
+    back = Replica("q", "h100", ReplicaPhase.PENDING, NOW_S - 9000.0, reason="NotReady", last_ready_at_s=NOW_S - 30.0)
+    assert condition(replace(told, replicas=(back, lone)), ConditionType.CAPACITY_AVAILABLE) == found
     young = make_observation(target, counts={"h100": 1}, pending={"h100": 1}, pending_age_s=60.0)
     lone = replace(lone, created_at_s=NOW_S - 60.0)
     told = Told(make_tick(inputs=make_group(make_inputs(target, young))), (lone,))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from controlplane.domain.decision import Capacity, Demand, TargetInputs
 from controlplane.domain.target import Role, Routing, Variant
 from controlplane.planning.bounds import Bound
-from controlplane.planning.outages import Cap, served
+from controlplane.planning.outages import Cap, lost, served
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,11 @@ class Ask:
         return seen.desired if seen is not None else variant.min_replicas
 
     def needed(self, variant: Variant) -> int:
-        """Replicas that are wanted now, less those that are kept warm beyond the need."""
-        kept = self.inputs.memory.headroom.get(variant.name, 0) if self.demand is not None else 0
-        return max(0, self.current(variant) - kept)
+        """Replicas that are wanted now, less those that are kept warm beyond the need and those that are lost."""
+        if self.demand is None:
+            return self.current(variant)
+        kept, seen = self.inputs.memory.headroom.get(variant.name, 0), self.inputs.observation.variant(variant.name)
+        return max(0, self.current(variant) - kept - (0 if seen is None else lost(seen)))
 
     def bound(self, variant: Variant) -> Bound:
         """Its bounds now."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from controlplane.domain.decision import Ruling, RulingEffect
-from controlplane.planning.outages import left_to_recover
+from controlplane.planning.outages import left_to_recover, lost
 from controlplane.planning.rollouts import is_rolling
 from controlplane.planning.rules.case import Case, Replicas, goes_down, hold_downs, released, ruling, sides
 
@@ -129,4 +129,6 @@ class AvailabilityRule:
             for name, now in case.held().items()
             if (before := case.current[name]) > now and proposed.get(name, before) < before
         ]
+        seen = case.inputs.observation.variants
+        words += [f"{n} of {v.variant} were Ready and do not come back" for v in seen if (n := lost(v))]
         return ruling(self, proposed, after, "; ".join(words) or "every variant can be had")

@@ -3313,8 +3313,8 @@ export interface components {
          * Outage
          * @description No more of a variant is asked for until `until_s` (unix seconds), and then one replica, as a try.
          *
-         *     `strikes` is how often in a row it was found so; `ready` the replicas that were Ready meanwhile, at the least: one
-         *     more is a success and ends it. `reason` is the cluster's word, where it said one.
+         *     `strikes` is how often in a row it was found so; `ready` the replicas that were Ready or restarted meanwhile, at the
+         *     least: one more is a success and ends it. `reason` is the cluster's word, where it said one.
          */
         Outage: {
             kind: components["schemas"]["OutageKind"];
@@ -5059,6 +5059,16 @@ export interface components {
             queue_s?: number | null;
             /** Queued Mean */
             queued_mean?: number | null;
+            /**
+             * Restarting
+             * @default 0
+             */
+            restarting: number;
+            /**
+             * Crashed
+             * @default 0
+             */
+            crashed: number;
         };
         /**
          * VariantOut
