@@ -175,12 +175,15 @@ def _regressors(target: Target, variant: Variant, seen: VariantObservation, load
     batch, prompts = found
     cost = prior(catalog.model(target.model), catalog.accelerator(variant.accelerator), variant.gpus_per_replica)
     context = batch * load.context_tokens_weighted / load.output_tokens
+    if seen.tpot is None and seen.ttft is None:
+        # Pages without latencies: the step is by Little's law, and a request runs while its own prompt is read, too.
+        prompts += load.input_tokens / load.output_tokens
     read = prompts * (1.0 - load.cached_share)
     if variant.role is not Role.BOTH:
         read = 0.0
     pairs = 0.0
-    if read and load.input_tokens_squared and load.input_tokens > 0:
-        pairs = read * load.input_tokens_squared / load.input_tokens / 2.0
+    if read and load.input_tokens > 0:
+        pairs = read * _square(load) / load.input_tokens / 2.0
     return np.array(
         [
             cost.a_s,
@@ -189,6 +192,12 @@ def _regressors(target: Target, variant: Variant, seen: VariantObservation, load
             cost.d_s_per_token * context,
         ]
     )
+
+
+def _square(load: Load) -> float:
+    """E[ISL^2]; an exponential's where no page tells the spread, as the capacity model takes it: what is left out here
+    would be learned as a cost of prompts, and the model would count it twice."""
+    return load.input_tokens_squared or 2.0 * load.input_tokens**2
 
 
 def _step(variant: Variant, seen: VariantObservation, load: Load) -> tuple[float, float] | None:
