@@ -8,6 +8,7 @@ from typing import Any
 
 from controlplane.domain.observation import Fault, FaultKind, Histogram, Sample
 from controlplane.observing.histograms import difference
+from controlplane.observing.request_tpot import request_means
 
 RATE_WINDOW_S = 60.0
 """Rates are over a minute: a Poisson stream of 5 requests/s is then known to 6 %."""
@@ -100,6 +101,7 @@ class Delta:
     preemptions: float | None
     ttft_s: Histogram | None
     tpot_s: Histogram | None
+    """Of requests' means; where a page tells the gaps between tokens alone, what these make of them."""
     itl_s: Histogram | None
     e2e_s: Histogram | None
     prompt_lengths: Histogram | None
@@ -235,12 +237,14 @@ def _between(base: Sample, newest: Sample, shown: Sequence[Sample]) -> Delta:
     prompts = _grown(newest.prompt_tokens, base.prompt_tokens)
     outputs = _grown(newest.generation_tokens, base.generation_tokens)
     made = itl.count + ttft.count if itl is not None and ttft is not None else None
+    finished = _first(_less(newest.finished_total, base.finished_total), *(_count(h) for h in (outputs, prompts)))
+    generated = _first(_less(newest.generation_tokens_total, base.generation_tokens_total), made, _sum(outputs))
     return Delta(
         replica=newest.replica,
         variant=newest.variant,
         seconds=newest.at_s - base.at_s,
         served_s=None,
-        finished=_first(_less(newest.finished_total, base.finished_total), *(_count(h) for h in (outputs, prompts))),
+        finished=finished,
         started=_count(ttft),
         running=_less(newest.running, base.running),
         waiting=_less(newest.waiting, base.waiting),
@@ -248,13 +252,10 @@ def _between(base: Sample, newest: Sample, shown: Sequence[Sample]) -> Delta:
         waiting_mean=_mean(s.waiting for s in shown),
         prompt_tokens=_first(_less(newest.prompt_tokens_total, base.prompt_tokens_total), _sum(prompts)),
         cached_tokens=_less(newest.prompt_tokens_cached_total, base.prompt_tokens_cached_total),
-        generation_tokens=_first(
-            _less(newest.generation_tokens_total, base.generation_tokens_total), made, _sum(outputs)
-        ),
+        generation_tokens=generated,
         preemptions=_less(newest.preemptions_total, base.preemptions_total),
         ttft_s=ttft,
-        # SGLang, Dynamo and old vLLM tell the time of each token alone, which is the next best.
-        tpot_s=itl if newest.tpot_s is None else tpot,
+        tpot_s=request_means(itl, outputs, generated, finished) if newest.tpot_s is None else tpot,
         itl_s=itl,
         e2e_s=_grown(newest.e2e_s, base.e2e_s),
         prompt_lengths=prompts,

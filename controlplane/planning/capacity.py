@@ -83,9 +83,11 @@ def capacity(
     return Capacity(variant.name, rate, _culprit(target, variant, demand, known, rate), known.ratio)
 
 
-def expected_misses(target: Target, variant: Variant, demand: Demand, known: Calibration, rate: float) -> float:
-    """Share of requests that miss their SLO at `rate` requests/s a replica, by the model alone."""
-    return _misses(target, variant, demand, known)(rate)
+def expected_misses(
+    target: Target, variant: Variant, demand: Demand, known: Calibration, rate: float, slo: Slo | None = None
+) -> float:
+    """Share of requests that miss their SLO, or `slo`, at `rate` requests/s a replica, by the model alone."""
+    return _misses(target, variant, demand, known, slo)(rate)
 
 
 def hopeless_share(target: Target, variant: Variant, demand: Demand, known: Calibration) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from controlplane.domain.decision import Calibration, Demand, Memory, TargetInputs
-from controlplane.domain.observation import VariantObservation
+from controlplane.domain.observation import LatencySummary, VariantObservation
 from controlplane.domain.target import Role, Variant
 from controlplane.planning.calibration import MINUTE_S, is_settled, observed_s, with_misses
 from controlplane.planning.capacity import expected_misses, hopeless_share, steady_batch
@@ -35,6 +35,8 @@ BUDGET_MEMORY_S = 3600.0
 MOST_BUDGETS = 5.0
 """The most that one window may spend, in budgets: a few minutes without enough replicas are no reason to pay for more
 than enough all the hour after."""
+_NEVER_S = 1e9
+"""A limit that nothing misses."""
 
 
 def with_feedback(inputs: TargetInputs, known: Mapping[str, Calibration]) -> dict[str, Calibration]:
@@ -97,13 +99,31 @@ def _avoidable(
 ) -> float | None:
     """Share of requests that missed a limit of this role and need not have: what misses TTFT is taken not to miss TPOT,
     and both to miss the whole where that is limited. None where too few finished."""
-    ttft = None if variant.role is Role.DECODE else seen.ttft
-    tpot = None if variant.role is Role.PREFILL else seen.tpot
-    shares = [s for s in (ttft, tpot) if s is not None and s.count >= COUNTED_FINISHED]
-    whole = None if variant.role is Role.PREFILL or seen.e2e is None else seen.e2e
-    late = 1.0 - whole.within_slo if whole is not None and whole.count >= COUNTED_FINISHED else 0.0
+    ttft = None if variant.role is Role.DECODE else _counted(seen.ttft)
+    tpot = None if variant.role is Role.PREFILL else _counted(seen.tpot)
+    shares = [s for s in (ttft, tpot) if s is not None]
+    whole = None if variant.role is Role.PREFILL else _counted(seen.e2e)
+    late = 1.0 - whole.within_slo if whole is not None else 0.0
     if not shares and not late:
         return None
     lost = hopeless_share(inputs.target, variant, mix, known)
     missed = max(late, sum(1.0 - s.within_slo for s in shares)) - lost * (1.0 + HOPELESS_ERROR)
-    return min(1.0, max(0.0, missed) / max(1.0 - lost, 1e-9))
+    untold = _untold(inputs, variant, seen, mix, known) if len(shares) == 1 else 0.0
+    return min(1.0, max(0.0, missed) / max(1.0 - lost, 1e-9) + untold)
+
+
+def _counted(latency: LatencySummary | None) -> LatencySummary | None:
+    return latency if latency is not None and latency.count >= COUNTED_FINISHED else None
+
+
+def _untold(inputs: TargetInputs, variant: Variant, seen: VariantObservation, mix: Demand, known: Calibration) -> float:
+    """Share that missed a limit of which the pages do not tell: as many as the model expects, no more and no fewer.
+
+    SGLang and Dynamo tell no request's TPOT, TGI no TTFT. Half of the misses beside all of the expected ones would say
+    that the model is too careful, and buy too little.
+    """
+    if variant.role is not Role.BOTH or not seen.arrival_rps:
+        return 0.0
+    rest = replace(inputs.target.policy.slo, e2e_s=None)
+    rest = replace(rest, tpot_s=_NEVER_S) if _counted(seen.tpot) else replace(rest, ttft_s=_NEVER_S)
+    return expected_misses(inputs.target, variant, mix, known, seen.each(seen.arrival_rps), rest)

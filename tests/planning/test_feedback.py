@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controlplane.domain.observation import LatencySummary
+from controlplane.domain.target import Mode, Policy, Slo
 from controlplane.planning.calibration import PRIOR
 from controlplane.planning.feedback import MOST_BUDGETS, with_feedback
 from tests.builders import make_inputs, make_observation, make_target, make_variant
@@ -42,3 +43,21 @@ def test_one_bad_minute_counts_for_a_few_budgets() -> None:
 def test_what_finishes_while_a_queue_is_worked_off_says_nothing_of_the_model() -> None:
     assert missed(1.5 * ARRIVAL_RPS, 0.2) == (0.0, 0.0)
     assert missed(1.02 * ARRIVAL_RPS, 0.97)[1] > 0, "noise is no queue"
+
+
+@pytest.mark.parametrize(("told", "untold"), [("ttft", 0.0186), ("tpot", 0.0033)])
+def test_a_limit_that_pages_do_not_tell_of_is_missed_as_often_as_expected(told: str, untold: float) -> None:
+    """Triton and TGI tell one of the two; that the other is never missed would be learned for ever."""
+    rps = 8.0
+    target = make_target((make_variant(),), Policy(Mode.LIVE, Slo(0.4, 0.04)))
+    observation = make_observation(target, rps, {"h100": 1})
+    met = LatencySummary(480, 0.03, 0.03, 0.06, 0.09, 1.0)
+    (plain,) = observation.variants
+    plain = replace(plain, arrival_rps=rps, finished_rps=rps, running=30.0, waiting=0.0)
+    both, one = (
+        with_feedback(make_inputs(target, replace(observation, variants=(seen,))), {"h100": PRIOR})["h100"]
+        for seen in (replace(plain, ttft=met, tpot=met), replace(plain, **{told: met}))
+    )
+    assert both.misses_seen == 0.0
+    assert both.misses_expected == one.misses_expected == pytest.approx(0.0219, rel=0.01)
+    assert one.misses_seen == pytest.approx(untold, rel=0.01)
