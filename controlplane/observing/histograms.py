@@ -83,7 +83,8 @@ def share_within(histogram: Histogram, limit: float) -> float:
         return (below + part * (above - beyond)) / histogram.count
     if above <= 0:
         return 1.0
-    return 1.0 - above * (max(beyond, min(HALF, UNSEEN * above)) / above) ** part / histogram.count
+    left: float = (max(beyond, min(HALF, UNSEEN * above)) / above) ** part
+    return 1.0 - above * left / histogram.count
 
 
 def summary(histogram: Histogram | None, slo_s: float) -> LatencySummary | None:

@@ -56,8 +56,10 @@ _EXPONENTIAL = tuple(
     -math.log(1.0 - q) for q in (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)
 )
 """Lengths in means where a histogram does not tell their spread: about that of a chat's prompts and answers."""
-_TAIL = ((0.955, 0.01), (0.965, 0.01), (0.975, 0.01), (0.9825, 0.005), (0.9875, 0.005), (0.9925, 0.005), (0.997, 0.004))
-_TAIL = (*_TAIL, (0.9995, 0.001))
+_TAIL = (
+    *((0.955, 0.01), (0.965, 0.01), (0.975, 0.01), (0.9825, 0.005), (0.9875, 0.005)),
+    *((0.9925, 0.005), (0.997, 0.004), (0.9995, 0.001)),
+)
 """Levels of the last twentieth of prompts, and the share that each stands for. One level for 2 % of them, where 1 % may
 miss, made a cliff: as prompts grew, all of these were late at once, or none could be helped any more."""
 _FINE_WEIGHTS = np.array((*LENGTH_WEIGHTS[:-2], *(weight for _, weight in _TAIL)))

@@ -45,7 +45,7 @@ def test_what_finishes_while_a_queue_is_worked_off_says_nothing_of_the_model() -
     assert missed(1.02 * ARRIVAL_RPS, 0.97)[1] > 0, "noise is no queue"
 
 
-@pytest.mark.parametrize(("told", "untold"), [("ttft", 0.0186), ("tpot", 0.0033)])
+@pytest.mark.parametrize(("told", "untold"), [("ttft", 0.0186), ("tpot", 0.00504)])
 def test_a_limit_that_pages_do_not_tell_of_is_missed_as_often_as_expected(told: str, untold: float) -> None:
     """Triton and TGI tell one of the two; that the other is never missed would be learned for ever."""
     rps = 8.0
@@ -59,5 +59,5 @@ def test_a_limit_that_pages_do_not_tell_of_is_missed_as_often_as_expected(told: 
         for seen in (replace(plain, ttft=met, tpot=met), replace(plain, **{told: met}))
     )
     assert both.misses_seen == 0.0
-    assert both.misses_expected == one.misses_expected == pytest.approx(0.0219, rel=0.01)
+    assert both.misses_expected == one.misses_expected == pytest.approx(0.02367, rel=0.01)
     assert one.misses_seen == pytest.approx(untold, rel=0.01)
