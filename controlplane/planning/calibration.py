@@ -58,9 +58,9 @@ OUTLIER = 5.0
 MEMORY_S = 900.0
 """Half-time scale of `ratio` and of the misses: evidence older than a quarter of an hour fades."""
 PRIOR = Calibration(1.0, 0.0)
-AIM = 0.58
-"""Of the SLO's budget of misses that is to be spent in the long run; the rest is for what comes unawares: with 0.65 the
-agents' trace attains 98.99 % and Mooncake's 98.92."""
+AIM = 0.65
+"""Of the SLO's budget of misses that is to be spent in the long run; the rest is for what comes unawares. With 0.58
+ServeGen's day costs 1 to 2 % more at the same attainment, Mooncake's trace attains 99.08 % in place of 98.92."""
 PEAK_SHARE = 1.4
 """Of the budget that may be missed at the planned peak: most minutes are below it, and miss far less."""
 GAIN = 1.5

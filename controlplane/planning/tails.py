@@ -49,7 +49,12 @@ seconds on 2 to 16 replicas is within a third of the simulator's at utilisations
 ALONE = 6.0
 """A burst of work is shared by those who can take the next request, so fewer replicas miss more: in proportion to
 `1 + 6/n`. Measured in the simulator on three traces and two models with 1 to 24 replicas: 4.6 times twelve replicas'
-share alone, 2.6 times for two, 1.7 for four, 0.8 for twenty-four (benchmarks/capacity.py --replicas)."""
+share alone, 2.6 times for two, 1.7 for four, 0.8 for twenty-four (benchmarks/capacity.py --replicas). Those have
+prompts as unlike as an exponential's, or more; of prompts of one length there are no long ones to be stuck behind, and
+what few replicas miss of them is left to the feedback."""
+ALIKE, EXPONENTIAL_SPREAD = 1.1, 2.0
+"""E[x^2] / E[x]^2 of prompts of one length, as a histogram's wide bucket tells of them (1.06), and of an
+exponential."""
 FITTED_REPLICAS = 12.0
 """At which the other constants were fitted."""
 _EXPONENTIAL = tuple(
@@ -120,7 +125,8 @@ def whole_misses(cost: StepCost, mix: Mix, rate: float, slo: Slo, room: Room) ->
     beside_s = step_s * (1.0 - rate * reading)
     slow = _slow_answers(cost, mix, rate, step_s, beside_s, 1.0 / left, slo.tpot_s)
     late = _late_prompts(cost, mix, rate, beside_s, slo.ttft_s)
-    few = max(1.0, (1.0 + ALONE / room.replicas) / (1.0 + ALONE / FITTED_REPLICAS))
+    alone = ALONE * min(1.0, max(0.0, _spread(mix) - ALIKE) / (EXPONENTIAL_SPREAD - ALIKE))
+    few = max(1.0, (1.0 + alone / room.replicas) / (1.0 + alone / FITTED_REPLICAS))
     return min(1.0, (slow + late) * few + _kept_out(mix, rate, step_s, 1.0 / left, room, slo.ttft_s))
 
 

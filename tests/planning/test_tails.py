@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -73,3 +75,9 @@ def test_one_replica_more_misses_no_more(rate: float, replicas: float) -> None:
 
 def test_more_than_those_it_was_fitted_to_are_taken_for_those() -> None:
     assert modelled(5.0, 12.0) == modelled(5.0, 48.0) > 0.0
+
+
+def test_prompts_of_one_length_have_no_long_ones_to_be_stuck_behind() -> None:
+    alike = replace(mix(), prompt_square=mix().prompt_mean ** 2 * 1.06)
+    one, many = (whole_misses(COST, alike, 5.0, SLO, Room(1e7, 1024.0, n)) for n in (1.0, 12.0))
+    assert one == many > 0.0
