@@ -51,7 +51,7 @@ class Working:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_every_command_of_the_page_runs(database_url: str, recording: PostgresLedger, tmp_path: Path) -> None:
     recording.save_targets([make_target()], NOW_S)
-    told = group(24.5, {"h100": 3, "l40s": 1}, {"h100": 4, "l40s": 1})
+    told = group(23.5, {"h100": 3, "l40s": 1}, {"h100": 4, "l40s": 1})
     recording.append([make_tick(f"t{n}", told, NOW_S + 60 * n, f"g{n}") for n in range(20)])
     blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) >= 9

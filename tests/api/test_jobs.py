@@ -47,11 +47,11 @@ class Desk:
 @pytest.fixture
 def url(database_url: str, recording: PostgresLedger) -> str:
     recording.save_targets([make_target()], NOW_S)
-    told = group(24.5, {"h100": 3, "l40s": 1}, {"h100": 4, "l40s": 1})
+    told = group(23.5, {"h100": 3, "l40s": 1}, {"h100": 4, "l40s": 1})
     for n in range(30):
         tick = make_tick(f"t{n}", told, NOW_S + 60 * n, f"g{n}")
         recording.append([tick])
-    recording.append([replace(make_tick("t30", group(24.5, {"h100": 4, "l40s": 1}), NOW_S + 1800, "g30"))])
+    recording.append([replace(make_tick("t30", group(23.5, {"h100": 4, "l40s": 1}), NOW_S + 1800, "g30"))])
     return database_url
 
 
@@ -137,7 +137,7 @@ def test_a_decision_is_explained(desk: Desk) -> None:
     lifted = [one for one in found["would_change"] if one["change"]["kind"] == "Rule"]
     assert "if the rule stabilization were lifted" in lifted[0]["sentence"]
     assert found["outcome"]["complete"]
-    assert found["outcome"]["forecast"]["realised_peak_rps"] == 24.5
+    assert found["outcome"]["forecast"]["realised_peak_rps"] == 23.5
     at = desk.client.get("/api/v1/targets/default/chat/explain", params={"at": NOW_S + 65}).json()
     assert at["tick_id"] == "t1"
 
