@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -242,6 +243,8 @@ LENGTH_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.
 """Quantile levels at which lengths of prompts and answers are kept: deciles, and more of the tail that misses."""
 LENGTH_WEIGHTS = (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.03, 0.02)
 """The share of requests that each of them stands for."""
+EXPONENTIAL_LENGTHS = tuple(-math.log(1.0 - level) for level in LENGTH_LEVELS)
+"""An exponential's, in means, where no histogram tells the spread: about that of a chat's prompts and answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,12 @@ too many replicas were kept for ever. A request of n gaps has their mean, and an
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from scipy.special import gammainc
 
-from controlplane.domain.observation import LENGTH_LEVELS, LENGTH_WEIGHTS, Histogram
+from controlplane.domain.observation import EXPONENTIAL_LENGTHS, LENGTH_LEVELS, LENGTH_WEIGHTS, Histogram
 from controlplane.observing.histograms import lengths, mean, mean_square
 
-_EXPONENTIAL = tuple(-math.log(1.0 - level) for level in LENGTH_LEVELS)
-"""Answers in means where no histogram tells their spread."""
 ALIKE = 2.0
 """The gaps of one request are more alike than those of all: its batch is the same for a while, so their mean varies as
 that of half as many. With it the share of requests above 75 and 100 ms is mostly within a third of the true one where
@@ -34,7 +30,7 @@ def request_means(
     if gaps is None or min(gap_s, tokens, requests) <= 0:
         return None
     told = lengths(answers, LENGTH_LEVELS, LENGTH_WEIGHTS)
-    steps = np.array(told or _EXPONENTIAL) * (1.0 if told else tokens / requests) - 1.0
+    steps = np.array(told or EXPONENTIAL_LENGTHS) * (1.0 if told else tokens / requests) - 1.0
     variance = (ALIKE if told else ALIKE_UNTOLD) * max(mean_square(gaps) / gap_s**2 - 1.0, 1e-6)
     shape = np.maximum(steps, 1.0) / variance
     below = gammainc(shape[:, None], shape[:, None] * np.maximum(gaps.bounds, 0.0) / gap_s)

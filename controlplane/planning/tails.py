@@ -27,7 +27,7 @@ import numpy as np
 from scipy.special import gammaincc
 
 from controlplane.domain.decision import Demand
-from controlplane.domain.observation import LENGTH_LEVELS, LENGTH_WEIGHTS
+from controlplane.domain.observation import EXPONENTIAL_LENGTHS, LENGTH_LEVELS, LENGTH_WEIGHTS
 from controlplane.domain.target import Slo
 from controlplane.planning.queues import Room, kept_out, shared_wait
 from controlplane.planning.roofline import MAX_BATCHED_TOKENS, StepCost
@@ -57,10 +57,6 @@ ALIKE, EXPONENTIAL_SPREAD = 1.1, 2.0
 exponential."""
 FITTED_REPLICAS = 12.0
 """At which the other constants were fitted."""
-_EXPONENTIAL = tuple(
-    -math.log(1.0 - q) for q in (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.925, 0.965, 0.99)
-)
-"""Lengths in means where a histogram does not tell their spread: about that of a chat's prompts and answers."""
 _TAIL = (
     *((0.955, 0.01), (0.965, 0.01), (0.975, 0.01), (0.9825, 0.005), (0.9875, 0.005)),
     *((0.9925, 0.005), (0.997, 0.004), (0.9995, 0.001)),
@@ -92,7 +88,7 @@ class Mix:
     def of(cls, demand: Demand) -> Mix:
         """The mix of a demand."""
         read = 1.0 - demand.cached_share
-        spread = np.array(_EXPONENTIAL)
+        spread = np.array(EXPONENTIAL_LENGTHS)
         prompts = np.array(demand.input_lengths) if demand.input_lengths else spread * demand.input_tokens
         answers = np.array(demand.output_lengths) if demand.output_lengths else spread * demand.output_tokens
         square = demand.input_tokens_squared or 2.0 * demand.input_tokens**2
