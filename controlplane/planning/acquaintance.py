@@ -59,8 +59,8 @@ class Outlook:
     level: float
     regimes: tuple[tuple[float, float], ...] = ()
     rising: float = 0.0
-    """Roles apart: the factor on the present that a ramp of either side's work makes likely; what is left free of their
-    hard edge is for what nobody foresees."""
+    """Roles apart: the factor on the present that a ramp or a wave of either side's work makes likely, at any horizon;
+    what is left free of their hard edge is for what nobody foresees. 0 for others."""
 
     @classmethod
     def of(cls, inputs: TargetInputs, requests_per_s: float, horizon_s: float, level: float) -> Outlook:
@@ -110,8 +110,8 @@ def _said(regime: Regime, horizon_s: float) -> float:
 def trust(inputs: TargetInputs, horizon_s: float) -> float:
     """The forecast's share, from 0 to 1, in what is planned for; the rest is the present load's, with its `margin`.
 
-    Roles apart are planned by the forecast alone: their hard edge is kept by the share of it that is left free
-    (`capacity.EDGE`), which was chosen for that.
+    Roles apart have no margin: they are planned by the forecast and by what ramps (`Outlook.rising`), and their hard
+    edge is kept by the share of it that is left free (`capacity.EDGE`), which was chosen for that.
     """
     if inputs.target.split:
         return 1.0

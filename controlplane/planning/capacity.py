@@ -41,8 +41,8 @@ what is planned above that counts towards it, up to `EDGE_MAX`.
 
 Who falls short is short for a cold start, in which the load goes on growing, so it is less by `EDGE_FALL` for each
 doubling of the horizon, up to 310 s; beyond, what is kept in a lull decides (`allocation.group`). On the Azure and
-ServeGen windows, with five sets of true step costs, 0.81 holds the SLO at 180 s; 0.83 loses up to 2 %
-(docs/capacity.md)."""
+ServeGen windows 0.81 holds the SLO at 180 s, on the latter with three other sets of true step costs too; 0.83 loses up
+to 2 % of one (docs/capacity.md)."""
 CORRECTION_LIMITS = (0.75, 1.25)
 """By which the slow loop may move a capacity: what one bad quarter of an hour seems to say must not buy a fleet."""
 BEST_EFFORT_SHARE = 0.6

@@ -119,7 +119,7 @@ def _counted(latency: LatencySummary | None) -> LatencySummary | None:
 def _untold(inputs: TargetInputs, variant: Variant, seen: VariantObservation, mix: Demand, known: Calibration) -> float:
     """Share that missed a limit of which the pages do not tell: as many as the model expects, no more and no fewer.
 
-    SGLang and Dynamo tell no request's TPOT, TGI no TTFT. Half of the misses beside all of the expected ones would say
+    Triton tells nothing of TPOT, TGI no TTFT. Half of the misses beside all of the expected ones would say
     that the model is too careful, and buy too little.
     """
     if variant.role is not Role.BOTH or not seen.arrival_rps:
