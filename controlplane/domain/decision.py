@@ -12,6 +12,15 @@ from forecasters.types import QuantileForecast, Regime
 
 
 @dataclass(frozen=True, slots=True)
+class LoadLevel:
+    """A load beneath the noise of its minutes (see `planning.load_level`)."""
+
+    load: Load
+    noise: float
+    """Standard deviation of a minute's work about its level, as a share, beyond what counting explains."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """One target's load over one cold start and one interval: requests/s, input and output tokens/s."""
 
@@ -31,6 +40,8 @@ class Forecast:
     """What requests/s may be doing beside wandering, from the last hour."""
     volatility: float = 1.0
     """How much the load grows within minutes beside what is usual, as seen so far."""
+    level: LoadLevel | None = None
+    """What is taken to come now, where minutes differ by more than counting explains; None: what came last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +233,10 @@ class Demand:
     costs, times how likely it is, pays for it."""
     growth_rps: float = 0.0
     """Part of `requests_per_s` that is room for a new load to grow, of which too little was seen to forecast it."""
+    noise: float = 0.0
+    """Standard deviation of a minute about the load's level, as a share, beyond what counting explains."""
+    above_level: float = 0.0
+    """Share of the level by which `requests_per_s` is more without the backlog's: noise has that room already."""
 
 
 @dataclass(frozen=True, slots=True)

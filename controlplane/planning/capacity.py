@@ -18,6 +18,7 @@ from controlplane.domain.decision import Calibration, Capacity, CapacityBound, D
 from controlplane.domain.target import Role, Slo, Target, Variant
 from controlplane.planning.adapters import Crowd
 from controlplane.planning.calibration import allowed_misses, learned_cost
+from controlplane.planning.noise import sustained
 from controlplane.planning.queues import Room
 from controlplane.planning.roofline import MAX_NUM_SEQS, DoesNotFit, StepCost, kv_capacity_tokens, kv_transfer_s
 from controlplane.planning.tails import Mix, decode_misses, hopeless, prefill_misses, whole_misses
@@ -76,11 +77,13 @@ def capacity(
     allowed = allowed_misses(known, budget)
     rate = _highest(lambda r: misses(r) <= allowed, ceiling)
     rate = min(max(rate, plain * CORRECTION_LIMITS[0]), plain * CORRECTION_LIMITS[1])
-    if rate >= ceiling * 0.999 and ceiling > 0:
-        return Capacity(variant.name, ceiling, min(bounds, key=lambda b: bounds[b]), known.ratio)
     if rate <= ceiling * 1e-3:
         return Capacity(variant.name, most * BEST_EFFORT_SHARE, CapacityBound.INFEASIBLE, known.ratio)
-    return Capacity(variant.name, rate, _culprit(target, variant, demand, known, rate), known.ratio)
+    if rate >= ceiling * 0.999:
+        rate, bound = ceiling, min(bounds, key=lambda b: bounds[b])
+    else:
+        bound = _culprit(target, variant, demand, known, rate)
+    return Capacity(variant.name, sustained(rate, misses, allowed, demand), bound, known.ratio)
 
 
 def expected_misses(

@@ -42,10 +42,13 @@ def demand(inputs: TargetInputs) -> Demand | None:
     now = observed_demand(inputs) or waking_demand(inputs)
     if now is None or inputs.forecast is None:
         return now
+    level = inputs.forecast.level
+    if level is not None:
+        now = _of_load(level.load, now.backlog_rps, now.source)
     rates, horizon_s = inputs.forecast.requests_per_s, inputs.forecast.horizon_s
-    level = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s, horizon_s)
+    quantile = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s, horizon_s)
     coming = now.requests_per_s - now.backlog_rps
-    outlook = Outlook.of(inputs, coming, horizon_s, level)
+    outlook = Outlook.of(inputs, coming, horizon_s, quantile)
     risen = outlook.rising * coming
     planned = max(outlook.peak(rates, coming), risen)
     low = min(max(rates.peak_at(LOW_QUANTILE), risen), planned)
@@ -54,6 +57,8 @@ def demand(inputs: TargetInputs) -> Demand | None:
         requests_per_s=planned + now.backlog_rps,
         low_requests_per_s=low + now.backlog_rps,
         source=f"forecast:{rates.forecaster}",
+        noise=level.noise if level is not None else 0.0,
+        above_level=max(0.0, planned / coming - 1.0) if level is not None and coming > 0 else 0.0,
     )
 
 

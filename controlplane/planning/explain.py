@@ -38,7 +38,16 @@ def _seen(tick: Tick) -> str:
     waiting = sum(v.waiting or 0.0 for v in observation.variants)
     met = "" if observation.attainment is None else f"; {observation.attainment:.1%} met the SLO"
     faults = f"; {len(observation.faults)} faults in the metrics" if observation.faults else ""
+    said += _noise(tick.inputs.forecast)
     return f"Seen: {said}{shape}, {waiting:.0f} waited; {', '.join(parts)}{met}{faults}."
+
+
+def _noise(forecast: Forecast | None) -> str:
+    """What was taken to come, where minutes differ by chance."""
+    if forecast is None or forecast.level is None:
+        return ""
+    level = forecast.level
+    return f" ({level.load.requests_per_s:.2f} but for the noise of its minutes, {level.noise:.0%})"
 
 
 def _expected(tick: Tick) -> str:
@@ -46,7 +55,8 @@ def _expected(tick: Tick) -> str:
     if forecast is None:
         return "Expected: no forecast, so only what is seen now counts."
     rates, inputs = forecast.requests_per_s, tick.inputs
-    coming = inputs.observation.load.requests_per_s if inputs.observation.load else 0.0
+    now = forecast.level.load if forecast.level else inputs.observation.load
+    coming = now.requests_per_s if now else 0.0
     quantile = planned_quantile(inputs.target.policy, inputs.memory, coming, forecast.horizon_s)
     why = "" if abs(quantile - inputs.target.policy.forecast_quantile) < 0.005 else ", as the error budget allows"
     return (

@@ -16,6 +16,7 @@ from controlplane.observing.window import RATE_WINDOW_S
 from controlplane.planning.load_history import rates
 from controlplane.planning.roofline import StepCost
 from controlplane.planning.work import work_s_per_s
+from forecasters.history import Floats
 from forecasters.regimes import MOST_BINS
 from forecasters.types import Series
 
@@ -27,10 +28,10 @@ LONGEST_GAP_S = 90.0
 
 @dataclass(frozen=True, slots=True)
 class RecentLoad:
-    """Times, ascending, and what came then: requests, prompt tokens and answers' tokens a second."""
+    """Times, ascending, and the load that was observed then."""
 
     at_s: tuple[float, ...] = ()
-    rates: tuple[tuple[float, float, float], ...] = ()
+    loads: tuple[Load, ...] = ()
 
     def adding(self, load: Load | None, at_s: float) -> RecentLoad:
         """With one observation; None leaves a gap. One that is not later than the last is left out."""
@@ -39,22 +40,35 @@ class RecentLoad:
         first = next(
             (i for i, t in enumerate(self.at_s) if t >= at_s - (MOST_BINS + 1) * RATE_WINDOW_S), len(self.at_s)
         )
-        return RecentLoad((*self.at_s[first:], at_s), (*self.rates[first:], rates(load)))
+        return RecentLoad((*self.at_s[first:], at_s), (*self.loads[first:], load))
 
     def minutes(self, now_s: float, costs: Sequence[StepCost] = (), cached_share: float = 0.0) -> Series:
         """Requests/s of the minutes that end now and before, oldest first, as far as there is no gap. With `costs`
         those of before are counted by the work that they brought, beside that of a request now; with several, by the
         one of which there was least beside now."""
-        if not self.at_s or now_s - self.at_s[-1] > LONGEST_GAP_S:
+        rows = self.columns(now_s)
+        if not len(rows):
             return Series(now_s, RATE_WINDOW_S, ())
-        breaks = np.flatnonzero(np.diff(self.at_s) > LONGEST_GAP_S)
-        first_s = self.at_s[int(breaks[-1]) + 1] if len(breaks) else self.at_s[0]
-        count = min(MOST_BINS, int((now_s - first_s + 1e-6) // RATE_WINDOW_S) + 1)
-        ends_s = now_s - RATE_WINDOW_S * np.arange(count - 1, -1, -1)
-        requests, prompts, answers = (np.interp(ends_s, self.at_s, column) for column in zip(*self.rates, strict=True))
-        rows = list(zip(requests, prompts, answers, strict=True))
+        requests = rows[:, 0]
         works = [np.array([work_s_per_s(cost, cached_share, *row) for row in rows]) for cost in costs]
         shares = [work / work[-1] for work in works if work[-1] > 0]
         if shares and requests[-1] > 0:
             requests = requests[-1] * np.min(shares, axis=0)
-        return Series(now_s - RATE_WINDOW_S * count, RATE_WINDOW_S, tuple(requests.tolist()))
+        return Series(now_s - RATE_WINDOW_S * len(rows), RATE_WINDOW_S, tuple(requests.tolist()))
+
+    def columns(self, now_s: float) -> Floats:
+        """(minutes, 3): requests, prompt tokens and answers' tokens a second in the minutes that end now and before,
+        oldest first, as far as there is no gap; no rows where nothing is known of the last."""
+        if not self.at_s or now_s - self.at_s[-1] > LONGEST_GAP_S:
+            return np.empty((0, 3))
+        breaks = np.flatnonzero(np.diff(self.at_s) > LONGEST_GAP_S)
+        first = int(breaks[-1]) + 1 if len(breaks) else 0
+        count = min(MOST_BINS, int((now_s - self.at_s[first] + 1e-6) // RATE_WINDOW_S) + 1)
+        ends_s = now_s - RATE_WINDOW_S * np.arange(count - 1, -1, -1)
+        seen = zip(*(rates(load) for load in self.loads[first:]), strict=True)
+        return np.stack([np.interp(ends_s, self.at_s[first:], column) for column in seen], axis=1)
+
+    def since(self, from_s: float) -> tuple[Load, ...]:
+        """The loads that were observed later than `from_s`, oldest first; the newest in any case."""
+        first = next((i for i, t in enumerate(self.at_s) if t > from_s), len(self.at_s) - 1)
+        return self.loads[max(first, 0) :]

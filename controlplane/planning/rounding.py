@@ -15,6 +15,7 @@ from controlplane.domain.decision import (
     Demand,
     DemandScenario,
     Forecast,
+    LoadLevel,
     Memory,
     Plan,
 )
@@ -64,6 +65,7 @@ def rounded_forecast(made: Forecast) -> Forecast:
         work_cached_share=rounded(made.work_cached_share, ROUGH_DIGITS),
         regimes=tuple(_regime(found) for found in made.regimes),
         volatility=rounded(made.volatility, ROUGH_DIGITS),
+        level=None if made.level is None else _level(made.level),
     )
 
 
@@ -155,6 +157,10 @@ def _load(load: Load) -> Load:
     )
 
 
+def _level(level: LoadLevel) -> LoadLevel:
+    return LoadLevel(_load(level.load), rounded(level.noise, ROUGH_DIGITS))
+
+
 def _lengths(lengths: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(rounded(length, LENGTH_DIGITS) for length in lengths)
 
@@ -196,6 +202,8 @@ def _demand(wanted: Demand) -> Demand:
         low_requests_per_s=rounded(wanted.low_requests_per_s, PLAN_DIGITS),
         backlog_rps=rounded(wanted.backlog_rps, PLAN_DIGITS),
         growth_rps=rounded(wanted.growth_rps, PLAN_DIGITS),
+        noise=rounded(wanted.noise, ROUGH_DIGITS),
+        above_level=rounded(wanted.above_level, ROUGH_DIGITS),
         input_tokens=rounded(wanted.input_tokens, PLAN_DIGITS),
         output_tokens=rounded(wanted.output_tokens, PLAN_DIGITS),
         context_tokens_weighted=rounded(wanted.context_tokens_weighted, PLAN_DIGITS),

@@ -19,6 +19,7 @@ from controlplane.observing import SampleWindow, observe
 from controlplane.planning.cold_starts import known_cold_starts
 from controlplane.planning.decision import decide
 from controlplane.planning.load_history import QUANTITIES, LoadHistory
+from controlplane.planning.load_level import load_level
 from controlplane.planning.memory import settled
 from controlplane.planning.recent_load import LAG_S, RecentLoad
 from controlplane.planning.rounding import CLOCK_DECIMALS, rounded_forecast, rounded_observation
@@ -169,21 +170,27 @@ class GroupStepper:
             return None
         rates, prompts, answers = (made[quantity] for quantity in QUANTITIES)
         cached = known.cached_share or 0.0
-        recent = known.recent.minutes(now_s, () if cached > MOST_CACHED else side_costs(target), cached)
-        regimes = find_regimes(recent, horizon_s, LAG_S)
-        forecast = Forecast(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s, regimes=regimes)
+        costs = () if cached > MOST_CACHED else side_costs(target)
+        regimes = find_regimes(known.recent.minutes(now_s, costs, cached), horizon_s, LAG_S)
+        level = load_level(known.recent, now_s, costs, cached)
+        forecast = Forecast(
+            *(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s), regimes=regimes, level=level
+        )
         return rounded_forecast(self._with_work(target, known, forecast, history))
 
     def _with_work(self, target: Target, known: _Known, forecast: Forecast, history: Mapping[str, Series]) -> Forecast:
         """The forecast with that of the work that comes, where that is what fills a replica, and with how restless what
         fills it is."""
         cost, cached, rates = work_cost(target), known.cached_share or 0.0, history[QUANTITIES[0]]
+        noise = forecast.level.noise if forecast.level else 0.0
         if cost is None or cached > MOST_CACHED:
-            return replace(forecast, volatility=volatility(rates, rates))
+            return replace(forecast, volatility=volatility(rates, rates, noise))
         series = work_series(history, cost, cached)
         known.work_forecaster.update(series)
         work = known.work_forecaster.predict(forecast.made_at_s, forecast.horizon_s)
-        return replace(forecast, work_s_per_s=work, work_cached_share=cached, volatility=volatility(series, rates))
+        return replace(
+            forecast, work_s_per_s=work, work_cached_share=cached, volatility=volatility(series, rates, noise)
+        )
 
     def _of(self, target: str) -> _Known:
         return self._known.setdefault(target, _Known())

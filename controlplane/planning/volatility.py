@@ -32,20 +32,20 @@ REMEMBERED_BINS = 720
 """Half a day: nights and days differ."""
 
 
-def volatility(load: Series, rates: Series) -> float:
+def volatility(load: Series, rates: Series, noise: float = 0.0) -> float:
     """Growth of `load` within minutes over what is usual, within `LIMITS`; 1 before anything was seen.
 
-    `rates` are requests/s in the same bins of a minute: how many requests a bin's figure is made of. The last bin is
-    not over and is left out.
+    `rates` are requests/s in the same bins of a minute: how many requests a bin's figure is made of. `noise` is a bin's
+    standard deviation beyond what such counts explain, as a share. The last bin is not over and is left out.
     """
     seen, squares = _finished(load), []
-    noise = _counting_noise(_finished(rates), rates.step_s)
+    chance = _counting_noise(_finished(rates), rates.step_s) + noise**2
     for bins, variances in WINDOWS_BINS.items():
         usual = USUAL_GROWTH * (bins * load.step_s / MARGIN_HORIZON_S) ** MARGIN_POWER
         found = squared_growths(seen, bins, MOST_GROWTHS * usual)
         if found is not None:
             square, windows = found
-            squares.append((max(0.0, square - variances * noise) / usual**2, windows / bins))
+            squares.append((max(0.0, square - variances * chance) / usual**2, windows / bins))
     if not squares:
         return 1.0
     square, windows = (sum(each) / len(squares) for each in zip(*squares, strict=True))
