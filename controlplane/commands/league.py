@@ -21,6 +21,7 @@ from controlplane.simulation.league.cases import MEAN_REPLICAS, Case, trace_name
 from controlplane.simulation.league.rows import Row, RowsError, compared, rows_from_json, rows_to_json
 from controlplane.simulation.league.runner import Task, check_policy, compile_core, policy_names, tasks_of
 from controlplane.simulation.scenario import load_scenario, shipped
+from controlplane.simulation.traffic import COPIES_WITHIN_S, DAY_S
 
 
 def default_scenarios() -> list[str]:
@@ -39,7 +40,7 @@ class LeagueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LeagueOptions:
-    """As typed. `requests` bounds a case's window; None plays whole traces."""
+    """As typed. `requests` bounds a case's window; None plays whole traces. `copies_within_s`: see `Trace`."""
 
     traces: Sequence[Path]
     scenarios: Sequence[str]
@@ -51,6 +52,7 @@ class LeagueOptions:
     again: Sequence[str]
     json_path: Path | None
     plot_path: Path | None
+    copies_within_s: float = COPIES_WITHIN_S
 
 
 def run_league(options: LeagueOptions) -> None:
@@ -62,7 +64,7 @@ def run_league(options: LeagueOptions) -> None:
     _check(options)
     tasks = tasks_of(_cases(options), options.policies, options.tuned)
     book = _Book(options.json_path, {task.key: place for place, task in enumerate(tasks)})
-    book.read(options.requests)
+    book.read(options)
     left = [task for task in tasks if task.key not in book.rows or task.policy in options.again]
     if len(left) < len(tasks):
         print(f"{len(tasks) - len(left)} of {len(tasks)} rows are in {options.json_path} already", file=sys.stderr)
@@ -88,6 +90,10 @@ def _check(options: LeagueOptions) -> None:
     for option, value in (("--jobs", options.jobs), ("--requests", options.requests)):
         if value is not None and value < 1:
             raise OptionError(f"{option} is {value}; allowed: an integer of 1 or more")
+    if not 0.0 < options.copies_within_s <= DAY_S:
+        raise OptionError(
+            f"--copies-within is {options.copies_within_s:g}; allowed: seconds above 0, at most {DAY_S:g}"
+        )
     if options.json_path is not None and not options.json_path.absolute().parent.is_dir():
         raise OptionError(f"--json is {str(options.json_path)!r}; allowed: a file in a directory that exists")
     if options.plot_path is not None:
@@ -100,7 +106,8 @@ def _cases(options: LeagueOptions) -> list[Case]:
         load_scenario(scenario)
     starts = dict.fromkeys(numbers("--cold-start", options.cold_starts))
     grid = itertools.product(dict.fromkeys(options.traces), dict.fromkeys(options.scenarios), starts)
-    return [Case(trace, scenario, cold_start_s, options.requests) for trace, scenario, cold_start_s in grid]
+    within_s = options.copies_within_s
+    return [Case(trace, scenario, s, options.requests, copies_within_s=within_s) for trace, scenario, s in grid]
 
 
 class _Book:
@@ -110,7 +117,7 @@ class _Book:
         self.rows: dict[tuple[str, str, float, str], Row] = {}
         self._path, self._order = path, order
 
-    def read(self, requests: int | None) -> None:
+    def read(self, options: LeagueOptions) -> None:
         """What the file has; a row that is played again is replaced when that is done, and not before.
 
         Raises:
@@ -120,10 +127,15 @@ class _Book:
             return
         source = f"--json {self._path}"
         for row in rows_from_json(self._path.read_text(encoding="utf-8"), source):
-            if row.window_requests != requests:
+            if row.window_requests != options.requests:
                 raise RowsError(
-                    f"{source}: window_requests is {row.window_requests}, and {requests} is asked for (None: whole "
-                    "traces); allowed: the same windows in one file"
+                    f"{source}: window_requests is {row.window_requests}, and {options.requests} is asked for (None: "
+                    "whole traces); allowed: the same windows in one file"
+                )
+            if row.copies_within_s != options.copies_within_s:
+                raise RowsError(
+                    f"{source}: copies_within_s is {row.copies_within_s:g}, and {options.copies_within_s:g} is asked "
+                    "for; allowed: copies shifted by as much in one file"
                 )
             self.rows[row.key] = row
 

@@ -166,6 +166,12 @@ def league(
     tuned: Annotated[bool, typer.Option("--tuned", help="Every peer also with its best setting, as NAME*.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Whole traces, not their liveliest windows.")] = False,
     requests: Annotated[int, typer.Option(help="The most requests of a window.")] = 400_000,
+    copies_within: Annotated[
+        float,
+        typer.Option(
+            help="Rates are scaled by copies shifted by at most so many seconds; with 15 they come in clumps."
+        ),
+    ] = 300.0,
     jobs: Annotated[int | None, typer.Option(help="Processes; without: one a core.")] = None,
     again: Annotated[
         list[str] | None, typer.Option(help="Play these policies anew, though their rows are in the file.")
@@ -190,6 +196,7 @@ def league(
             again=again or (),
             json_path=out,
             plot_path=plot,
+            copies_within_s=copies_within,
         )
     )
 

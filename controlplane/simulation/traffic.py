@@ -18,9 +18,10 @@ import numpy as np
 DAY_S = 86_400.0
 MINUTE_S = 60.0
 COPY_SHIFT = (math.sqrt(5) - 1) / 2
-COPY_SPREAD_S = 300.0
+COPIES_WITHIN_S = 300.0
 """Copies of a trace are shifted by multiples of the golden section of five minutes, wrapped: never onto one another,
-and near enough that days, hours and ramps keep their shape."""
+and near enough that days, hours and ramps keep their shape. Within seconds, requests come in clumps of as many as there
+are copies, and minutes differ as much as those of the trace itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +82,8 @@ class Trace:
     output_tokens: np.ndarray
     cached_tokens: np.ndarray | None = None
     """Prompt tokens that a prefix cache holds; None where the trace does not say."""
+    copies_within_s: float = COPIES_WITHIN_S
+    """By how much the copies of `scaled` are shifted at most."""
 
     @property
     def duration_s(self) -> float:
@@ -127,7 +130,7 @@ class Trace:
         return Trace(at_s, self.input_tokens[rows], self.output_tokens[rows], cached)
 
     def _copy(self, index: int, share: float) -> tuple[np.ndarray, np.ndarray]:
-        shift_s = COPY_SPREAD_S * (index * COPY_SHIFT % 1.0)
+        shift_s = self.copies_within_s * (index * COPY_SHIFT % 1.0)
         at_s = (self.at_s + shift_s) % self.duration_s
         # Keep every request whose place in the sequence crosses a whole number at this share: evenly thinned.
         places = np.floor(np.arange(1, len(self) + 1) * share) > np.floor(np.arange(len(self)) * share)

@@ -103,6 +103,18 @@ def test_rows_of_other_windows_are_not_mixed(trace: Path, tmp_path: Path) -> Non
     assert "window_requests is 2500, and None is asked for" in fails("--trace", trace, "--full", "--json", out)
 
 
+def test_rows_of_copies_otherwise_apart_are_not_mixed(trace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rows.json"
+    league("--trace", trace, "--policy", "static:14", "--json", out)
+    assert all(row["copies_within_s"] == 300.0 for row in rows(out))
+    said = fails("--trace", trace, "--policy", "static:14", "--copies-within", "15", "--json", out)
+    assert "copies_within_s is 300, and 15 is asked for" in said
+    clumps = tmp_path / "clumps.json"
+    league("--trace", trace, "--policy", "static:14", "--copies-within", "15", "--json", clumps)
+    assert all(row["copies_within_s"] == 15.0 for row in rows(clumps))
+    assert "--copies-within is 0; allowed: seconds above 0" in fails("--trace", trace, "--copies-within", "0")
+
+
 def test_two_processes_play_the_same(trace: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     for jobs, out in ((1, one), (2, two)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,13 @@ def test_rate_scale_superposes_shifted_copies(rate: float, requests: int) -> Non
     assert len(scaled) == requests
     assert scaled.at_s.tolist() == sorted(scaled.at_s.tolist())
     assert scaled.duration_s <= trace().duration_s + 1e-6
+
+
+def test_copies_within_seconds_come_in_clumps() -> None:
+    near = replace(trace(), copies_within_s=0.5).scaled(8.0)
+    counts = [np.histogram(one.at_s, np.arange(0.0, 300.0, 2.0))[0] for one in (near, trace().scaled(8.0))]
+    assert len(near) == 8 * 600
+    assert counts[0].std() > 2.0 * counts[1].std(), "as many requests, in clumps of eight"
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,7 +10,7 @@ import numpy as np
 from controlplane.simulation.league.oracle import cheapest, replicas_of_work
 from controlplane.simulation.lifecycle import ColdStartStages
 from controlplane.simulation.scenario import Scenario, load_scenario
-from controlplane.simulation.traffic import Trace, read_trace
+from controlplane.simulation.traffic import COPIES_WITHIN_S, Trace, read_trace
 
 MEAN_REPLICAS = 12.0
 """Of the fluid fleet: a case's rate is scaled to it. With ten replicas and more a whole one is a small step."""
@@ -23,13 +23,15 @@ STRIDE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One cell of the league's grid. `requests` bounds the window; None plays the whole trace."""
+    """One cell of the league's grid. `requests` bounds the window; None plays the whole trace. `copies_within_s`: see
+    `Trace`."""
 
     trace: Path
     scenario: str
     cold_start_s: float
     requests: int | None = QUICK_REQUESTS
     mean_replicas: float = MEAN_REPLICAS
+    copies_within_s: float = COPIES_WITHIN_S
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ def prepared(case: Case) -> tuple[Scenario, Trace]:
         TraceError, ScenarioError: if either cannot be read.
     """
     scenario = with_cold_start(load_scenario(case.scenario), case.cold_start_s)
-    trace = read_trace(case.trace)
+    trace = replace(read_trace(case.trace), copies_within_s=case.copies_within_s)
     lead = cheapest(scenario, trace)
     fluid = sum(float(replicas_of_work(w, trace, scenario).mean()) for w in lead)
     rate = min(1000.0, case.mean_replicas / fluid)

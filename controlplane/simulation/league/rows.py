@@ -9,6 +9,8 @@ from statistics import median
 
 from pydantic import TypeAdapter, ValidationError
 
+from controlplane.simulation.traffic import COPIES_WITHIN_S
+
 ORACLE = "oracle"
 ATTAINMENT = 0.99
 """Of the summary's count: the league's yardstick, also where a scenario asks for another."""
@@ -20,8 +22,9 @@ class RowsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One policy on one case. `window_requests` bounds the window that was played (None: the whole trace);
-    `fluid_usd` is what the work alone costs; `settings` are a tuned peer's that differ from its defaults."""
+    """One policy on one case. `window_requests` bounds the window that was played (None: the whole trace), whose copies
+    are shifted by at most `copies_within_s`; `fluid_usd` is what the work alone costs; `settings` are a tuned peer's
+    that differ from its defaults."""
 
     trace: str
     scenario: str
@@ -43,6 +46,7 @@ class Row:
     warm_up_s: float
     window_requests: int | None = None
     settings: Mapping[str, str] | None = None
+    copies_within_s: float = COPIES_WITHIN_S
 
     @property
     def case(self) -> tuple[str, str, float]:

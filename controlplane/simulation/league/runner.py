@@ -192,6 +192,7 @@ def _row(bench: Bench, policy: str, score: Score, settings: Mapping[str, str] | 
         warm_up_s=bench.warm_up_s,
         window_requests=bench.case.requests,
         settings=settings,
+        copies_within_s=bench.case.copies_within_s,
     )
 
 
