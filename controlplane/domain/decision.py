@@ -97,6 +97,8 @@ class Calibration:
     """KV cache of one replica as its page says, tokens."""
     holding: float = 1.0
     """KV tokens that a sequence holds over those that lengths alone would say."""
+    sequences: float | None = None
+    """What a batch was seen to take at most; None: the engine's default, as far as is known."""
     misses_seen: float = 0.0
     misses_expected: float = 0.0
     misses_weight: float = 0.0

@@ -233,6 +233,12 @@ class VariantObservation:
     """Of the pending, those that were Ready before: they come back, and sooner than a new one starts."""
     crashed: int = 0
     """Of the failed, those that were Ready before: they say nothing of whether new ones can come."""
+    full_batch: float | None = None
+    """Sequences at which its replicas stood still while requests waited in them: what a batch takes at most. None: they
+    did not."""
+    pinned_batch: float | None = None
+    """Requests that each of its replicas held all the time, and never more: what it is sent at most, where others wait
+    at a gateway. None: what they held changed."""
 
     def each(self, rate: float) -> float:
         """What one replica has of a rate of all; at least one must have reported."""

@@ -22,6 +22,7 @@ from controlplane.domain.observation import (
 )
 from controlplane.domain.target import Role, Target, Variant
 from controlplane.observing.adapter_use import lora_use
+from controlplane.observing.batch_limit import full_batch, pinned_batch
 from controlplane.observing.counts import counted, has_node, was_ready
 from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
 from controlplane.observing.steps import mean_step, step_time_s
@@ -188,6 +189,8 @@ def _variant(
         lora=lora_use(seen.history[s.replica] for s in samples),
         restarting=was_ready(pending),
         crashed=was_ready(phases[ReplicaPhase.FAILED]),
+        full_batch=full_batch(seen.history[s.replica] for s in samples),
+        pinned_batch=pinned_batch(seen.history[s.replica] for s in samples),
     )
 
 

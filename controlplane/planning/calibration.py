@@ -158,7 +158,9 @@ def _stepper(
 def _holder(inputs: TargetInputs, seen: VariantObservation, load: Load, known: Calibration) -> Calibration:
     """What a sequence holds of the KV cache, beside what lengths say: blocks that prefixes share are held once, and
     lengths of prompts and answers may go together."""
-    kept = replace(known, kv_tokens=seen.kv_capacity_tokens or known.kv_tokens)
+    kept = replace(
+        known, kv_tokens=seen.kv_capacity_tokens or known.kv_tokens, sequences=_batch_limit(inputs, seen, known)
+    )
     if not (seen.running and seen.reporting and seen.kv_usage_mean and kept.kv_tokens and load.output_tokens):
         return kept
     held = seen.kv_usage_mean * kept.kv_tokens * seen.reporting / seen.running
@@ -166,6 +168,17 @@ def _holder(inputs: TargetInputs, seen: VariantObservation, load: Load, known: C
     share = observed_s(inputs.target) / HOLDING_MEMORY_S
     bounded = min(max(ratio, HOLDING_LIMITS[0]), HOLDING_LIMITS[1])
     return replace(kept, holding=kept.holding + (bounded - kept.holding) * min(share, 1.0))
+
+
+def _batch_limit(inputs: TargetInputs, seen: VariantObservation, known: Calibration) -> float | None:
+    """The sequences that a batch takes at most: where replicas stood full while requests waited, in the engines or at
+    the gateway. It is kept until a batch is larger, since a fleet that minds the limit does not touch it."""
+    if seen.full_batch is not None:
+        return seen.full_batch
+    if seen.pinned_batch is not None and (inputs.surroundings.waiting_requests or 0.0) >= seen.ready:
+        return seen.pinned_batch
+    larger = seen.running and seen.reporting and known.sequences and seen.running / seen.reporting > known.sequences
+    return None if larger else known.sequences
 
 
 def _regressors(target: Target, variant: Variant, seen: VariantObservation, load: Load) -> np.ndarray | None:

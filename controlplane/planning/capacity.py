@@ -127,10 +127,12 @@ def _bounds(
         return {CapacityBound.TTFT: most * edge}
     latency = most * UTILISATION_MAX * max(0.0, 1.0 - cost.a_s / target.policy.slo.tpot_s)
     room, request_s = _room(target, variant, known), work_s(cost, mix, variant.role)
-    edge, kv_tokens = (edge, room.kv_tokens) if variant.role is Role.DECODE else (1.0, room.kv_tokens * KV_SHARE)
+    share = KV_SHARE
+    edge, kv_tokens = (edge, room.kv_tokens) if variant.role is Role.DECODE else (1.0, room.kv_tokens * share)
 
     def batch(sequences: float) -> float:
-        return edge * sequences / (cost.a_s * mix.answer_mean + sequences * request_s)
+        places = sequences if variant.role is Role.DECODE else sequences * share
+        return edge * places / (cost.a_s * mix.answer_mean + places * request_s)
 
     bounds = {
         CapacityBound.TPOT: latency,
@@ -155,7 +157,7 @@ def _room(target: Target, variant: Variant, known: Calibration, replicas: float 
     """What one replica holds, in tokens as lengths count them."""
     model, gpu = catalog.model(target.model), catalog.accelerator(variant.accelerator)
     kv_tokens = known.kv_tokens or kv_capacity_tokens(model, gpu, variant.gpus_per_replica)
-    return Room(kv_tokens / known.holding, MAX_NUM_SEQS, replicas, Crowd.of(known.lora))
+    return Room(kv_tokens / known.holding, known.sequences or MAX_NUM_SEQS, replicas, Crowd.of(known.lora))
 
 
 def _misses(
