@@ -32,7 +32,7 @@ from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
 from controlplane.planning.trials import with_trials
 
-PLANNER_VERSION = "10"
+PLANNER_VERSION = "11"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
