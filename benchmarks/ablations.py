@@ -20,6 +20,7 @@ from rich.table import Table
 import controlplane.planning.acquaintance as acquaintance
 import controlplane.planning.allocation.claim as claim
 import controlplane.planning.calibration as calibration
+import controlplane.planning.capacity as capacity
 import controlplane.planning.decision as decision
 import controlplane.planning.demand as demand
 import controlplane.planning.falls as falls
@@ -33,6 +34,7 @@ from controlplane.simulation.league.cases import QUICK_REQUESTS, WARM_UP_S, Case
 from controlplane.simulation.league.oracle import first_replicas
 from controlplane.simulation.league.score import Score, play
 from controlplane.simulation.policies import TidegatePolicy
+from controlplane.simulation.traffic import COPIES_WITHIN_S
 
 Setting = tuple[object, str, object]
 """Module, name, value."""
@@ -96,6 +98,8 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "the margin without the forecast": ((acquaintance, "TRUSTED_WINDOWS", math.inf),),
     "the forecast without the margin": ((acquaintance, "TRUSTED_WINDOWS", 0.0),),
     "one margin for all loads": ((volatility, "LIMITS", (1.0, 1.0)),),
+    "each minute for itself": ((stepper, "load_level", lambda *_: None),),
+    "without room for noise": ((capacity, "sustained", lambda rate, *_: rate),),
     "without room for a new load": ((acquaintance, "NEW_WINDOWS", -1.0),),
     "fillers in any fleet": ((claim, "FILLER_HOURS", 0.0),),
     "without ramps and cycles": ((stepper, "find_regimes", lambda *_: ()),),
@@ -120,11 +124,13 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=ABLATIONS, default=list(ABLATIONS), help="beside the whole planner"
     )
+    parser.add_argument("--copies-within", type=float, default=COPIES_WITHIN_S, help="as of `tidegate league`")
     arguments = parser.parse_args()
     console = Console(width=140)
     for trace in arguments.traces:
         for scenario in arguments.scenario:
-            case = Case(trace, scenario, arguments.cold_start, arguments.requests)
+            within_s = arguments.copies_within
+            case = Case(trace, scenario, arguments.cold_start, arguments.requests, copies_within_s=within_s)
             console.print(
                 _table(case, arguments.only, f"{trace_name(trace)} · {scenario} · {arguments.cold_start:g} s")
             )
