@@ -353,3 +353,6 @@ class Surroundings:
     """Why, in words, by variant."""
     waiting_requests: float | None = None
     """Requests that a gateway holds back because no replica takes them; None: nobody says."""
+    arriving_rps: float | None = None
+    """Requests/s that come to it while no replica is Ready, or came until one was that tells no load yet; None: not
+    known, or there is a load."""

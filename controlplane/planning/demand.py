@@ -1,5 +1,6 @@
 """What has to be carried: the forecast's quantile of the peak as far as it is believed, the present load and a margin
-for the rest (`acquaintance`), and the backlog's share."""
+for the rest (`acquaintance`), and the backlog's share. The rate is of what comes, the share of what waits already: a
+queue that grows or is drained is in the rate by that alone (`gateway_queue`)."""
 
 from __future__ import annotations
 
@@ -150,12 +151,26 @@ def _of_load(load: Load, backlog_rps: float, source: str) -> Demand:
 
 
 def waking_demand(inputs: TargetInputs) -> Demand | None:
-    """What a gateway holds back while nothing is Ready, as long as the requests that were seen last; None where it
-    holds none, or none was ever seen."""
-    mix, waiting = inputs.memory.mix, inputs.surroundings.waiting_requests
-    if mix is None or not waiting or any(v.ready for v in inputs.observation.variants):
+    """What comes to a gateway while nobody is served, and the share of what it holds back already, as long as the
+    requests that were seen last. It stays so until those that are Ready tell a load: what was handed over to them was
+    not served yet. None where the gateway holds none, or none was ever seen."""
+    mix, around = inputs.memory.mix, inputs.surroundings
+    served = any(v.ready for v in inputs.observation.variants)
+    if mix is None or (around.arriving_rps is None if served else not around.waiting_requests):
         return None
-    return _of_load(replace(mix, requests_per_s=0.0), _backlog(inputs) / BACKLOG_DRAIN_S, WAKING)
+    load = replace(mix, requests_per_s=around.arriving_rps or 0.0, newest_rps=None)
+    coming = 0.0 if served else load.requests_per_s * _until_ready_s(inputs)
+    return _of_load(load, (_backlog(inputs) + coming) / BACKLOG_DRAIN_S, WAKING)
+
+
+def _until_ready_s(inputs: TargetInputs) -> float:
+    """For how long the queue will grow yet, until what was asked for first is Ready: who asks for its share as it grows
+    begins a cold start for each replica of it. Nought at the look that wakes: what came since the look before may be
+    one batch, and the next look tells."""
+    asked_s = [v.oldest_pending_s for v in inputs.observation.variants if v.oldest_pending_s is not None]
+    if not asked_s or inputs.forecast is None:
+        return 0.0
+    return max(0.0, inputs.forecast.horizon_s - max(asked_s))
 
 
 def _backlog(inputs: TargetInputs) -> float:

@@ -33,13 +33,17 @@ def _seen(tick: Tick) -> str:
         for v in observation.variants
     ]
     load = observation.load
+    around = tick.inputs.surroundings
     said = "The load is not known" if load is None else f"{load.requests_per_s:.2f} requests/s came"
+    if load is None and around.arriving_rps is not None and around.waiting_requests:
+        said = f"{around.arriving_rps:.2f} requests/s came to the gateway"
     shape = "" if load is None else f" of {load.input_tokens:.0f} tokens in and {load.output_tokens:.0f} out"
     waiting = sum(v.waiting or 0.0 for v in observation.variants)
+    outside = f" and {around.waiting_requests:.0f} outside" if around.waiting_requests else ""
     met = "" if observation.attainment is None else f"; {observation.attainment:.1%} met the SLO"
     faults = f"; {len(observation.faults)} faults in the metrics" if observation.faults else ""
     said += _noise(tick.inputs.forecast)
-    return f"Seen: {said}{shape}, {waiting:.0f} waited; {', '.join(parts)}{met}{faults}."
+    return f"Seen: {said}{shape}, {waiting:.0f} waited{outside}; {', '.join(parts)}{met}{faults}."
 
 
 def _noise(forecast: Forecast | None) -> str:

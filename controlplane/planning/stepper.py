@@ -18,11 +18,12 @@ from controlplane.domain.target import Role, Target
 from controlplane.observing import SampleWindow, observe
 from controlplane.planning.cold_starts import known_cold_starts
 from controlplane.planning.decision import decide
+from controlplane.planning.gateway_queue import GatewayQueue
 from controlplane.planning.load_history import QUANTITIES, LoadHistory
 from controlplane.planning.load_level import load_level
 from controlplane.planning.memory import settled
 from controlplane.planning.recent_load import LAG_S, RecentLoad
-from controlplane.planning.rounding import CLOCK_DECIMALS, rounded_forecast, rounded_observation
+from controlplane.planning.rounding import CLOCK_DECIMALS, SEEN_DIGITS, rounded, rounded_forecast, rounded_observation
 from controlplane.planning.volatility import volatility
 from controlplane.planning.work import MOST_CACHED, followed_share, side_costs, work_cost, work_series
 from forecasters.base import Forecaster
@@ -58,6 +59,7 @@ class _Known:
     """What is remembered of one target."""
 
     window: SampleWindow = field(default_factory=SampleWindow)
+    queue: GatewayQueue = field(default_factory=GatewayQueue)
     history: LoadHistory = field(default_factory=LoadHistory)
     recent: RecentLoad = field(default_factory=RecentLoad)
     memory: Memory = field(default_factory=Memory)
@@ -117,7 +119,8 @@ class GroupStepper:
     def look_again(self, now_s: float, view: TargetView) -> Observation:
         """An observation from newer samples that leaves what is remembered as it is: for the last check of a down."""
         known = self._of(view.target.key)
-        return observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)[0]
+        seen = observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)[0]
+        return _with_queue(seen, _looked(known.queue, view, seen, now_s), now_s)
 
     def remember(self, target: str, memory: Memory, history: Mapping[str, Series]) -> None:
         """Take up a target where a ledger says that it was left, unless it is known already."""
@@ -144,14 +147,16 @@ class GroupStepper:
     def _target_inputs(self, view: TargetView, now_s: float) -> TargetInputs:
         known = self._of(view.target.key)
         observation, known.window = observe(view.target, view.desired, view.replicas, view.samples, known.window, now_s)
-        observation = rounded_observation(observation)
+        known.queue = _looked(known.queue, view, observation, now_s)
+        observation = rounded_observation(_with_queue(observation, known.queue, now_s))
         known.history = known.history.adding(observation.load, now_s)
         known.recent = known.recent.adding(observation.load, now_s)
         starts = known_cold_starts(view.target, view.cold_starts)
         if observation.load is not None:
             known.cached_share = followed_share(known.cached_share, observation.load.cached_share)
         forecast = self._forecast(view, known, starts, now_s)
-        return TargetInputs(view.target, observation, forecast, starts, known.memory, view.surroundings)
+        around = replace(view.surroundings, arriving_rps=_arriving(known.queue, observation, now_s))
+        return TargetInputs(view.target, observation, forecast, starts, known.memory, around)
 
     def _forecast(
         self, view: TargetView, known: _Known, cold_starts: Mapping[str, ColdStart], now_s: float
@@ -194,6 +199,25 @@ class GroupStepper:
 
     def _of(self, target: str) -> _Known:
         return self._known.setdefault(target, _Known())
+
+
+def _looked(queue: GatewayQueue, view: TargetView, seen: Observation, now_s: float) -> GatewayQueue:
+    return queue.adding(view.surroundings.waiting_requests, now_s, _served(seen))
+
+
+def _served(seen: Observation) -> bool:
+    return any(v.ready for v in seen.variants)
+
+
+def _with_queue(seen: Observation, queue: GatewayQueue, now_s: float) -> Observation:
+    """With what came to the gateway in its load, so that what is forecast, planned and told is what came, and not what
+    was served."""
+    return replace(seen, load=queue.completed(seen.load, now_s))
+
+
+def _arriving(queue: GatewayQueue, seen: Observation, now_s: float) -> float | None:
+    rate = queue.arriving_rps(now_s) if seen.load is None else None
+    return None if rate is None else rounded(rate, SEEN_DIGITS)
 
 
 def horizon(target: Target, cold_starts: Mapping[str, ColdStart], wanted: Mapping[str, int] | None = None) -> float:

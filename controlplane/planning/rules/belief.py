@@ -32,11 +32,12 @@ class FreshnessRule:
     def judge(self, case: Case, proposed: Replicas) -> Ruling:
         """See `Rule`."""
         observation = case.inputs.observation
+        why = "no replica is Ready" if observation.coverage is None else "the load is not known yet"
         if case.demand is None:
-            why = "no replica is Ready" if observation.coverage is None else "the load is not known yet"
             return ruling(self, proposed, case.current, why, RulingEffect.ABSTAIN)
-        if observation.coverage is None:
-            return ruling(self, proposed, hold_downs(case, proposed), "no replica is Ready")
+        if observation.coverage is None or observation.load is None:
+            # What a gateway tells of a target that wakes asks for more, and never for less.
+            return ruling(self, proposed, hold_downs(case, proposed), why)
         coverage, quorum = observation.coverage, case.target.policy.quorum
         if coverage < quorum and goes_down(case, proposed):
             words = f"{coverage:.0%} of the Ready replicas report, {quorum:.0%} are needed to go down"
