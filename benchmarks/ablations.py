@@ -20,7 +20,6 @@ from rich.table import Table
 import controlplane.planning.acquaintance as acquaintance
 import controlplane.planning.allocation.claim as claim
 import controlplane.planning.calibration as calibration
-import controlplane.planning.capacity as capacity
 import controlplane.planning.decision as decision
 import controlplane.planning.demand as demand
 import controlplane.planning.falls as falls
@@ -99,7 +98,6 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "the forecast without the margin": ((acquaintance, "TRUSTED_WINDOWS", 0.0),),
     "one margin for all loads": ((volatility, "LIMITS", (1.0, 1.0)),),
     "each minute for itself": ((stepper, "load_level", lambda *_: None),),
-    "without room for noise": ((capacity, "sustained", lambda rate, *_: rate),),
     "without room for a new load": ((acquaintance, "NEW_WINDOWS", -1.0),),
     "fillers in any fleet": ((claim, "FILLER_HOURS", 0.0),),
     "without ramps and cycles": ((stepper, "find_regimes", lambda *_: ()),),

@@ -39,7 +39,7 @@ _ODDS = np.where(_CHANCES > 0.0, NOISE_ODDS - math.log(len(NOISES) - 1), 0.0)
 @dataclass(frozen=True, slots=True)
 class Level:
     """`value` is the level in the series' unit, `noise` the standard deviation of a bin about it beyond what is known,
-    as a share of the mean; 0 where the last bin is the level."""
+    as a share of the mean, in the mean over what is likely; 0 where the last bin is the level."""
 
     value: float
     noise: float
@@ -72,7 +72,7 @@ def find_levels(series: Sequence[Series], known: Sequence[float]) -> tuple[Level
     shares /= shares.sum(axis=1, keepdims=True)
     # Where there is no noise beyond what is known, what came last is the level: what is known is others' business.
     found = means[:, 0] * (shares * np.where(_CHANCES > 0.0, levels, values[:, -1:] / means)).sum(axis=1)
-    noises = np.sqrt((shares * _CHANCES).sum(axis=1))
+    noises = (shares * np.sqrt(_CHANCES)).sum(axis=1)
     return tuple(Level(float(value), float(noise)) for value, noise in zip(found, noises, strict=True))
 
 

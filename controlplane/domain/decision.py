@@ -235,10 +235,6 @@ class Demand:
     costs, times how likely it is, pays for it."""
     growth_rps: float = 0.0
     """Part of `requests_per_s` that is room for a new load to grow, of which too little was seen to forecast it."""
-    noise: float = 0.0
-    """Standard deviation of a minute about the load's level, as a share, beyond what counting explains."""
-    above_level: float = 0.0
-    """Share of the level by which `requests_per_s` is more without the backlog's: noise has that room already."""
 
 
 @dataclass(frozen=True, slots=True)

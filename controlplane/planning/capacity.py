@@ -18,7 +18,6 @@ from controlplane.domain.decision import Calibration, Capacity, CapacityBound, D
 from controlplane.domain.target import Role, Slo, Target, Variant
 from controlplane.planning.adapters import Crowd
 from controlplane.planning.calibration import allowed_misses, learned_cost
-from controlplane.planning.noise import sustained
 from controlplane.planning.queues import Room
 from controlplane.planning.roofline import MAX_NUM_SEQS, DoesNotFit, StepCost, kv_capacity_tokens, kv_transfer_s
 from controlplane.planning.tails import Mix, decode_misses, hopeless, prefill_misses, whole_misses
@@ -87,7 +86,7 @@ def capacity(
         rate, bound = ceiling, min(bounds, key=lambda b: bounds[b])
     else:
         bound = _culprit(target, variant, demand, known, rate)
-    return Capacity(variant.name, sustained(rate, misses, allowed, demand), bound, known.ratio)
+    return Capacity(variant.name, rate, bound, known.ratio)
 
 
 def expected_misses(

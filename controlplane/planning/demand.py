@@ -58,8 +58,6 @@ def demand(inputs: TargetInputs) -> Demand | None:
         requests_per_s=planned + now.backlog_rps,
         low_requests_per_s=low + now.backlog_rps,
         source=f"forecast:{rates.forecaster}",
-        noise=level.noise if level is not None else 0.0,
-        above_level=max(0.0, planned / coming - 1.0) if level is not None and coming > 0 else 0.0,
     )
 
 

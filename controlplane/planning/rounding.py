@@ -202,8 +202,6 @@ def _demand(wanted: Demand) -> Demand:
         low_requests_per_s=rounded(wanted.low_requests_per_s, PLAN_DIGITS),
         backlog_rps=rounded(wanted.backlog_rps, PLAN_DIGITS),
         growth_rps=rounded(wanted.growth_rps, PLAN_DIGITS),
-        noise=rounded(wanted.noise, ROUGH_DIGITS),
-        above_level=rounded(wanted.above_level, ROUGH_DIGITS),
         input_tokens=rounded(wanted.input_tokens, PLAN_DIGITS),
         output_tokens=rounded(wanted.output_tokens, PLAN_DIGITS),
         context_tokens_weighted=rounded(wanted.context_tokens_weighted, PLAN_DIGITS),

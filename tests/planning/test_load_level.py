@@ -1,4 +1,4 @@
-"""A load whose minutes differ by chance: what is taken to come, and what a replica carries of it."""
+"""A load whose minutes differ by chance: what is taken to come."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controlplane.domain.decision import Calibration, Demand, LoadLevel, Memory
+from controlplane.domain.decision import Demand, LoadLevel, Memory
 from controlplane.domain.observation import EXPONENTIAL_LENGTHS, Load
-from controlplane.planning.capacity import capacity
 from controlplane.planning.demand import demand
 from controlplane.planning.explain import sentences
 from controlplane.planning.load_level import NOTICED, load_level
-from controlplane.planning.noise import mean_misses, sustained
 from controlplane.planning.recent_load import RecentLoad
 from controlplane.planning.work import side_costs
 from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_tick
@@ -95,39 +93,6 @@ def test_it_is_planned_for_the_level_and_not_for_the_minute() -> None:
     level = LoadLevel(LOAD, 0.2)
     assert planned(level, 16.0).requests_per_s == planned(level, 6.0).requests_per_s
     assert planned(level, 16.0).requests_per_s < planned(None, 16.0).requests_per_s
-    assert planned(level, 16.0).noise == 0.2
-    assert planned(level, 16.0).above_level == pytest.approx(planned(level, 16.0).requests_per_s / 10.0 - 1.0)
-    assert planned(None, 16.0).noise == 0.0
-
-
-def test_a_replica_carries_less_of_a_noisy_load_unless_there_is_room_anyway() -> None:
-    target = make_target()
-    steady = replace(planned(None, 10.0), requests_per_s=100.0)
-
-    def carried(noise: float, above_level: float) -> float:
-        wanted = replace(steady, noise=noise, above_level=above_level)
-        return capacity(target, target.variants[0], wanted, Calibration(1.0, 0.0)).requests_per_s
-
-    assert carried(0.3, 0.0) < carried(0.1, 0.0) < carried(0.0, 0.0)
-    assert carried(0.1, 0.0) < carried(0.1, 0.3) < carried(0.0, 0.3) == carried(0.0, 0.0)
-
-
-def test_the_mean_of_misses_is_that_of_the_minutes() -> None:
-    # Misses in proportion to the rate: E[s * s] of a share s of mean 1 and deviation 0.2.
-    assert mean_misses(lambda r: 0.01 * r, 1.0, 0.2) == pytest.approx(0.01 * (1.0 + 0.2**2), rel=1e-3)
-    # A wall a tenth above: hit in about a third of the minutes, which have more requests than others.
-    wall = mean_misses(lambda r: float(r > 1.1), 1.0, 0.2)
-    assert 0.2 < wall < 0.4
-
-
-def test_a_soft_edge_costs_little_and_a_wall_as_much_as_its_noise() -> None:
-    wanted = replace(planned(None, 10.0), noise=0.1, above_level=0.0)
-    soft = sustained(1.0, lambda r: 0.006 * r, 0.006, wanted)
-    wall = sustained(1.0, lambda r: 0.0 if r <= 1.0 else 1.0, 0.006, wanted)
-    assert 0.97 < soft < 1.0
-    assert wall == pytest.approx(1.0 / (1.0 + 2.857 * 0.1), rel=0.01)
-    assert sustained(1.0, lambda r: 1.0, 0.0, wanted) > 0.0
-    assert sustained(0.0, lambda r: 1.0, 0.0, wanted) == 0.0
 
 
 def test_who_asks_why_is_told_of_the_noise() -> None:
