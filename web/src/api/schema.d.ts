@@ -1842,6 +1842,8 @@ export interface components {
              * @default 1
              */
             holding: number;
+            /** Sequences */
+            sequences?: number | null;
             /**
              * Misses Seen
              * @default 0
@@ -2540,6 +2542,7 @@ export interface components {
              * @default 1
              */
             volatility: number;
+            level?: components["schemas"]["LoadLevel"] | null;
         };
         /**
          * ForecastOutcome
@@ -3077,6 +3080,15 @@ export interface components {
             output_lengths: number[];
             /** Newest Rps */
             newest_rps?: number | null;
+        };
+        /**
+         * LoadLevel
+         * @description A load beneath the noise of its minutes (see `planning.load_level`).
+         */
+        LoadLevel: {
+            load: components["schemas"]["Load"];
+            /** Noise */
+            noise: number;
         };
         /**
          * LoginWays
@@ -4563,6 +4575,8 @@ export interface components {
             };
             /** Waiting Requests */
             waiting_requests?: number | null;
+            /** Arriving Rps */
+            arriving_rps?: number | null;
         };
         /**
          * SystemHealth
@@ -5069,6 +5083,10 @@ export interface components {
              * @default 0
              */
             crashed: number;
+            /** Full Batch */
+            full_batch?: number | null;
+            /** Pinned Batch */
+            pinned_batch?: number | null;
         };
         /**
          * VariantOut
