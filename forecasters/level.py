@@ -21,10 +21,10 @@ from forecasters.types import Series
 WALKS = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6)
 NOISES = (0.0, 0.04, 0.07, 0.12, 0.2, 0.35, 0.6)
 """Standard deviations of the level's step in a bin, and of a bin about it, as shares of the mean: from a large crowd to
-a few nervous clients, each about 1.8 times the one before."""
+a few nervous clients, each about twice the one before."""
 NOISE_ODDS = -3.0
 """Logarithm of the prior odds that there is any noise beyond what is known: one load in twenty. With it the league's
-traces have none, whose copies are shifted by minutes and more; the same traces with copies shifted by seconds have."""
+traces have none, whose copies are shifted by minutes; three of five with copies shifted by seconds have."""
 LEAP = 4.0
 """Deviations beyond which a bin is no chance but a new level, and no less likely for being further off: one spike must
 not be all that counts for an hour. A load that doubles under a noise of a tenth is followed within two minutes, where

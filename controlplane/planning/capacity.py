@@ -80,13 +80,11 @@ def capacity(
     allowed = allowed_misses(known, budget)
     rate = _highest(lambda r: misses(r) <= allowed, ceiling)
     rate = min(max(rate, plain * CORRECTION_LIMITS[0]), plain * CORRECTION_LIMITS[1])
+    if rate >= ceiling * 0.999 and ceiling > 0:
+        return Capacity(variant.name, ceiling, min(bounds, key=lambda b: bounds[b]), known.ratio)
     if rate <= ceiling * 1e-3:
         return Capacity(variant.name, most * BEST_EFFORT_SHARE, CapacityBound.INFEASIBLE, known.ratio)
-    if rate >= ceiling * 0.999:
-        rate, bound = ceiling, min(bounds, key=lambda b: bounds[b])
-    else:
-        bound = _culprit(target, variant, demand, known, rate)
-    return Capacity(variant.name, rate, bound, known.ratio)
+    return Capacity(variant.name, rate, _culprit(target, variant, demand, known, rate), known.ratio)
 
 
 def expected_misses(

@@ -30,7 +30,8 @@ ACTIVATION_BYTES = 2.0 * 1024**3
 BLOCK_SIZE_TOKENS = 16
 """vLLM's default KV block."""
 MAX_NUM_SEQS = 256
-"""vLLM's default `--max-num-seqs` for a server."""
+"""vLLM's default `--max-num-seqs` for a server on a GPU of less than 70 GB; on a larger one it is 1,024 (`arg_utils.py`
+of 0.22), which the cache or the latency limits long before for models of 7B and more."""
 MAX_BATCHED_TOKENS = 2048
 """vLLM's default `--max-num-batched-tokens` for online serving with chunked prefill."""
 

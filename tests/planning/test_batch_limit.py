@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from controlplane.domain.decision import Calibration, CapacityBound, Memory, TargetInputs
 from controlplane.domain.observation import Surroundings
 from controlplane.planning.calibration import calibrations
-from controlplane.planning.capacity import capacity
+from controlplane.planning.capacity import SEQUENCES_SHARE, capacity, steady_batch
 from controlplane.planning.demand import demand
+from controlplane.planning.third_party import Answer, ReplicaState, Stepper
 from tests.builders import make_inputs, make_observation, make_target
 
 
@@ -47,15 +50,71 @@ def test_it_is_kept_while_batches_are_smaller_and_given_up_for_a_larger_one() ->
     assert learned(known=64.0, running=140.0) is None
 
 
-@pytest.mark.parametrize("limit", [16.0, 32.0, 64.0])
+@pytest.mark.parametrize("limit", [8.0, 16.0, 32.0])
 def test_a_replica_carries_what_its_batch_takes(limit: float) -> None:
     target = make_target()
     wanted = demand(make_inputs(target, make_observation(target, 100.0)))
     assert wanted is not None
     free = capacity(target, target.variants[0], wanted, Calibration(1.0, 0.0))
     bound = capacity(target, target.variants[0], wanted, Calibration(1.0, 0.0, sequences=limit))
+    known = Calibration(1.0, 0.0, sequences=limit)
     assert bound.requests_per_s < free.requests_per_s
-    if limit < 64.0:
-        assert bound.bound in (CapacityBound.SEQUENCES, CapacityBound.TTFT)
-    # Little: so many places, each taken for an answer's tokens times a step that is no shorter than an idle engine's.
-    assert bound.requests_per_s < limit / (wanted.output_tokens * 0.005)
+    assert bound.bound in (CapacityBound.SEQUENCES, CapacityBound.TTFT)
+    held = steady_batch(target, target.variants[0], wanted, known, bound.requests_per_s)
+    assert 0.4 * limit < held <= SEQUENCES_SHARE * limit * (1.0 + 1e-9)
+
+
+PAGE = """\
+vllm:num_requests_running {running}
+vllm:num_requests_waiting {waiting}
+vllm:prompt_tokens_total {prompt}
+vllm:generation_tokens_total {answer}
+vllm:request_success_total {finished}
+"""
+POLICY = """
+apiVersion: tidegate.io/v1alpha1
+kind: InferenceAutoscaler
+metadata: {name: chat}
+spec:
+  model: llama-3.1-8b
+  slo: {ttftSeconds: 2, tpotSeconds: 0.1}
+  variants:
+  - {name: h100, accelerator: H100, minReplicas: 1, maxReplicas: 20}
+"""
+
+
+def stepped(rates: Sequence[float], most: float = 1e9) -> Answer:
+    """The last answer where so many requests/s came to each of four replicas, 15 s after 15 s, of which a batch takes
+    `most` at a time; each runs for 4 s."""
+    stepper, finished, waiting = Stepper.from_yaml(POLICY), 0.0, 0.0
+    for step, rate in enumerate(rates):
+        running = min(most, 4.0 * rate)
+        waiting = max(0.0, waiting + 4.0 * rate - running)
+        finished += running / 4.0 * 15.0
+        page = PAGE.format(
+            running=running, waiting=waiting, prompt=900 * finished, answer=150 * finished, finished=finished
+        )
+        names = [f"pod-{i}" for i in range(4)]
+        answer = stepper.step(
+            15.0 * step, [ReplicaState(n, "h100", "Ready") for n in names], dict.fromkeys(names, page)
+        )
+    return answer
+
+
+def test_pages_of_replicas_that_stand_full_teach_it() -> None:
+    breathing = np.random.default_rng(1).uniform(10.0, 20.0, 60).tolist()
+    full, free = (stepped(breathing, most).only.inputs for most in (40.0, 1e9))
+    assert full.observation.variants[0].full_batch == 40.0
+    assert stepped(breathing, 40.0).plan is not None
+    assert free.observation.variants[0].full_batch is None
+
+
+def test_pages_of_a_noisy_load_have_a_level() -> None:
+    minutes = np.random.default_rng(2).normal(15.0, 4.0, 45).clip(5.0)
+    noisy = stepped(np.repeat(minutes, 4).tolist()).only.inputs.forecast
+    assert noisy is not None
+    assert noisy.level is not None
+    assert noisy.level.load.requests_per_s == pytest.approx(60.0, rel=0.2)
+    steady = stepped([15.0] * 180).only.inputs.forecast
+    assert steady is not None
+    assert steady.level is None
