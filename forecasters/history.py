@@ -44,6 +44,13 @@ def filled(values: Floats) -> Floats:
     return values[np.where(nearest < 0, known[0], nearest)]
 
 
+def unbroken(values: Floats, most: int) -> Floats:
+    """The last bins, at most so many, since the last gap; of several rows since the last in any of them."""
+    kept = values[..., -most:]
+    gaps = np.flatnonzero(np.isnan(kept).any(axis=tuple(range(kept.ndim - 1))))
+    return kept[..., gaps[-1] + 1 :] if len(gaps) else kept
+
+
 def windows(values: Floats, length: int) -> Floats:
     """Row t is `values[t+1 : t+1+length]`: what came after bin t. Shape (max(0, n - length), length)."""
     if len(values) <= length:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecasters.history import Floats, as_array
+from forecasters.history import Floats, as_array, unbroken
+from forecasters.regimes import MOST_BINS
 from forecasters.types import Series
 
 WALKS = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6)
@@ -29,9 +30,6 @@ LEAP = 4.0
 """Deviations beyond which a bin is no chance but a new level, and no less likely for being further off: one spike must
 not be all that counts for an hour. A load that doubles under a noise of a tenth is followed within two minutes, where
 it would take five."""
-MOST_BINS = 60
-"""An hour of minutes: what was before tells little of this one."""
-
 _STEPS, _CHANCES = (grid.ravel() ** 2 for grid in np.meshgrid(np.array(WALKS), np.array(NOISES), indexing="ij"))
 _ODDS = np.where(_CHANCES > 0.0, NOISE_ODDS - math.log(len(NOISES) - 1), 0.0)
 
@@ -60,9 +58,7 @@ def find_levels(series: Sequence[Series], known: Sequence[float]) -> tuple[Level
             f"series have {[len(one.values) for one in series]!r} bins, and known {len(known)} variances; "
             "allowed: equally many bins, and a variance for each series"
         )
-    values = np.array([as_array(one)[-MOST_BINS:] for one in series])
-    gaps = np.flatnonzero(np.isnan(values).any(axis=0))
-    values = values[:, gaps[-1] + 1 :] if len(gaps) else values
+    values = unbroken(np.array([as_array(one) for one in series]), MOST_BINS)
     if not values.size or not (values.mean(axis=1) > 0.0).all():
         return ()
     means = values.mean(axis=1, keepdims=True)

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import ndtr
 
-from forecasters.history import Floats, as_array
+from forecasters.history import Floats, as_array, unbroken
 from forecasters.types import DEFAULT_LEVELS, Regime, Series
 
 RAMP, CYCLE = "ramp", "cycle"
@@ -63,9 +63,7 @@ def find_regimes(series: Series, horizon_s: float, lag_s: float) -> tuple[Regime
 
     `lag_s`: seconds from the time that a bin tells of to the bin's end.
     """
-    known = as_array(series)[-MOST_BINS:]
-    gaps = np.flatnonzero(np.isnan(known))
-    known = known[gaps[-1] + 1 :] if len(gaps) else known
+    known = unbroken(as_array(series), MOST_BINS)
     if len(known) < LEAST_BINS or known.mean() <= 0:
         return ()
     ahead_s = lag_s + np.linspace(0.0, horizon_s, max(POINTS, math.ceil(horizon_s / series.step_s) + 1))

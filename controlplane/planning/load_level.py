@@ -17,9 +17,8 @@ from controlplane.domain.decision import LoadLevel
 from controlplane.domain.observation import Load
 from controlplane.observing.observe import LENGTH_ERROR
 from controlplane.observing.window import RATE_WINDOW_S
-from controlplane.planning.recent_load import RecentLoad
+from controlplane.planning.recent_load import RecentLoad, works
 from controlplane.planning.roofline import StepCost
-from controlplane.planning.work import work_s_per_s
 from forecasters.history import Floats
 from forecasters.level import Level, find_levels
 from forecasters.types import Series
@@ -52,10 +51,9 @@ def _levels(minutes: Floats, now_s: float, costs: Sequence[StepCost], cached_sha
     """Of requests/s, of prompts' and answers' mean lengths, and of the work by each of `costs`."""
     requests, prompts, answers = minutes.T
     counting = 1.0 / (float(requests.mean()) * RATE_WINDOW_S)
-    works = [np.array([work_s_per_s(cost, cached_share, *row) for row in minutes]) for cost in costs]
     start_s = now_s - RATE_WINDOW_S * len(minutes)
-    columns = (requests, prompts / requests, answers / requests, *works)
-    known = (counting, LENGTHS_VARIANCE, LENGTHS_VARIANCE, *(counting + LENGTHS_VARIANCE for _ in works))
+    columns = (requests, prompts / requests, answers / requests, *works(minutes, costs, cached_share))
+    known = (counting, LENGTHS_VARIANCE, LENGTHS_VARIANCE, *(counting + LENGTHS_VARIANCE for _ in costs))
     return find_levels([Series(start_s, RATE_WINDOW_S, tuple(one.tolist())) for one in columns], known)
 
 

@@ -50,8 +50,7 @@ class RecentLoad:
         if not len(rows):
             return Series(now_s, RATE_WINDOW_S, ())
         requests = rows[:, 0]
-        works = [np.array([work_s_per_s(cost, cached_share, *row) for row in rows]) for cost in costs]
-        shares = [work / work[-1] for work in works if work[-1] > 0]
+        shares = [work / work[-1] for work in works(rows, costs, cached_share) if work[-1] > 0]
         if shares and requests[-1] > 0:
             requests = requests[-1] * np.min(shares, axis=0)
         return Series(now_s - RATE_WINDOW_S * len(rows), RATE_WINDOW_S, tuple(requests.tolist()))
@@ -72,3 +71,8 @@ class RecentLoad:
         """The loads that were observed later than `from_s`, oldest first; the newest in any case."""
         first = next((i for i, t in enumerate(self.at_s) if t > from_s), len(self.at_s) - 1)
         return self.loads[max(first, 0) :]
+
+
+def works(rows: Floats, costs: Sequence[StepCost], cached_share: float) -> list[Floats]:
+    """Seconds of work a second in each of `RecentLoad.columns`' minutes, by each of the costs."""
+    return [np.array([work_s_per_s(cost, cached_share, *row) for row in rows]) for cost in costs]

@@ -105,8 +105,9 @@ def test_pages_of_replicas_that_stand_full_teach_it() -> None:
     breathing = np.random.default_rng(1).uniform(10.0, 20.0, 60).tolist()
     full, free = (stepped(breathing, most).only.inputs for most in (40.0, 1e9))
     assert full.observation.variants[0].full_batch == 40.0
-    assert stepped(breathing, 40.0).plan is not None
+    assert full.memory.calibrations["h100"].sequences == 40.0
     assert free.observation.variants[0].full_batch is None
+    assert free.memory.calibrations["h100"].sequences is None
 
 
 def test_pages_of_a_noisy_load_have_a_level() -> None:

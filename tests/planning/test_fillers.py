@@ -57,6 +57,7 @@ def test_what_it_costs_grows_with_the_fleet() -> None:
         return claim.start_usd[1] - alone.start_usd[0]
 
     assert extra(8.0 * FILLER_FLEET) == 0.0
+    assert extra(5e-324) == 0.0, "a load of which no replica has a share that is above nought"
     assert extra(8.0 * 2 * FILLER_FLEET) == pytest.approx(FILLER_HOURS / 2 * 1.9)
     assert extra(8.0 * 100 * FILLER_FLEET) == pytest.approx(FILLER_HOURS * 1.9, rel=0.02)
 

@@ -259,7 +259,7 @@ def _filler_hours(
             found.append(0.0)
             continue
         fleet = wanted / max(rates[i] for i in running)
-        found.append(FILLER_HOURS * max(0.0, 1.0 - FILLER_FLEET / fleet))
+        found.append(FILLER_HOURS * (1.0 - FILLER_FLEET / fleet) if fleet > FILLER_FLEET else 0.0)
     return found
 
 
