@@ -33,12 +33,16 @@ RIPPLE_DEVIATIONS = 2.0
 2.6 %."""
 MINUTE_S = 60.0
 NEW_WINDOWS = 2.0
-NEW_GROWTH = 1.0
-"""A load of which fewer windows of the horizon's length were seen may grow by so much within one. In NVIDIA's
-simulator, which grows from one replica's load to four's in five minutes, less is a little cheaper and loses more, and
-4 windows win nothing; without it a tenth to a third of the requests are lost, and their queue buys what was saved."""
+NEW_GROWTH, NEW_REPLICAS = 1.5, 1.25
+"""A load of which fewer windows of the horizon's length were seen may grow by so much within one, as far as so many
+more replicas carry that: one, and a fleet that is nearly full gets it before it is. In NVIDIA's simulator, which grows
+from one replica's load to four's in five minutes, the mean goodput of five seeds with a start-up of 180 s is 79.6 % in
+place of the 75.7 % of 1 and 1, for 3 % more GPU-hours; two replicas win nothing beyond, and 4 windows neither. Without
+room a tenth to a third of the requests are lost, and their queue buys what was saved."""
 REGIME_QUANTILE = 0.6
-"""Of what a regime says at least, however little is missed: its errors are not those that the error budget is of."""
+"""Of what a regime says, whatever the error budget asks for: its errors are not those that the budget is of, and how
+likely it is counts apart. With the budget's quantile, 0.86 after four minutes, a sine is overshot by a third at its
+crest, and the league's windows cost up to 3 % more at a cold start of 60 s."""
 GENTLE = 0.05
 """Growth within the horizon that is not called a ramp of roles apart: their hard edge has room for it, and each of the
 league's windows has some. With none the Azure hour costs 2 % more; with 0.1 a mix that turns over is seen too late."""
@@ -67,8 +71,7 @@ class Outlook:
         """That of one target, to which so many requests/s come now."""
         asked = inputs.target.policy.forecast_quantile
         found = inputs.forecast.regimes if inputs.forecast and requests_per_s > 0 else ()
-        high = max(level, REGIME_QUANTILE)
-        growths = (max(one.peak_at(high) / requests_per_s, _least_growth(one, inputs)) for one in found)
+        growths = (max(one.peak_at(REGIME_QUANTILE) / requests_per_s, _least_growth(one, inputs)) for one in found)
         regimes = tuple((_said(one, horizon_s), growth) for one, growth in zip(found, growths, strict=True))
         restless = inputs.forecast.volatility if inputs.forecast else 1.0
         kept, rising = margin(requests_per_s, horizon_s, asked, restless), 0.0
@@ -133,7 +136,7 @@ def margin(requests_per_s: float, horizon_s: float, quantile: float, volatility:
 
 
 def with_first_growth(wanted: Demand, inputs: TargetInputs, known: Sequence[Capacity]) -> Demand:
-    """`wanted` with room for a new load to grow by `NEW_GROWTH`, as far as one more replica carries that.
+    """`wanted` with room for a new load to grow by `NEW_GROWTH`, as far as `NEW_REPLICAS` carry that.
 
     What comes to a fleet of one within a cold start is told by nothing that was seen yet, and 9 % of it buys nothing:
     who waits until it comes is a cold start late. A dozen replicas have as much free by their `margin` already.
@@ -144,6 +147,7 @@ def with_first_growth(wanted: Demand, inputs: TargetInputs, known: Sequence[Capa
     load, rates = inputs.observation.load, [c.requests_per_s for c in known if c.requests_per_s > 0]
     if load is None or not rates or age_s > NEW_WINDOWS * inputs.forecast.horizon_s:
         return wanted
-    least = load.requests_per_s + min(NEW_GROWTH * load.requests_per_s, *rates) + wanted.backlog_rps
+    room = min(NEW_GROWTH * load.requests_per_s, NEW_REPLICAS * min(rates))
+    least = load.requests_per_s + room + wanted.backlog_rps
     growth = least - wanted.requests_per_s
     return replace(wanted, requests_per_s=least, growth_rps=growth) if growth > 0 else wanted

@@ -15,6 +15,7 @@ from controlplane.planning.acquaintance import (
     MARGIN_POWER,
     NEW_WINDOWS,
     RAMP_HORIZON_S,
+    REGIME_QUANTILE,
     TRUSTED_WINDOWS,
     Outlook,
     margin,
@@ -22,7 +23,7 @@ from controlplane.planning.acquaintance import (
     with_first_growth,
 )
 from controlplane.planning.decision import decide
-from controlplane.planning.demand import demand
+from controlplane.planning.demand import demand, planned_quantile
 from controlplane.planning.explain import sentences
 from forecasters.regimes import CYCLE, RAMP
 from forecasters.types import DEFAULT_LEVELS, Regime
@@ -187,20 +188,33 @@ def first_demand(came_rps: float, rate: float, seen_s: float, backlog: float = 0
     return with_first_growth(wanted, inputs, [Capacity("h100", rate, CapacityBound.TTFT, 1.0)])
 
 
-def test_a_new_load_may_double() -> None:
+def test_a_new_load_may_grow_by_one_and_a_half() -> None:
     found = first_demand(4.0, 10.0, 60.0)
-    assert found.requests_per_s == pytest.approx(8.0)
-    assert found.growth_rps == pytest.approx(8.0 - 4.4)
+    assert found.requests_per_s == pytest.approx(10.0)
+    assert found.growth_rps == pytest.approx(10.0 - 4.4)
 
 
-def test_by_no_more_than_one_replica_carries() -> None:
-    assert first_demand(40.0, 10.0, 60.0).requests_per_s == pytest.approx(50.0)
+def test_by_no_more_than_one_replica_and_a_quarter_carry() -> None:
+    assert first_demand(40.0, 10.0, 60.0).requests_per_s == pytest.approx(52.5)
+    assert first_demand(8.1, 10.0, 60.0).requests_per_s > 20.0, "who is alone and nearly full gets two"
     many = first_demand(400.0, 10.0, 60.0)
     assert (many.requests_per_s, many.growth_rps) == (pytest.approx(440.0), 0.0), "a tenth is more than one replica"
 
 
 def test_the_queue_that_is_there_comes_on_top() -> None:
-    assert first_demand(4.0, 10.0, 60.0, backlog=3.0).requests_per_s == pytest.approx(11.0)
+    assert first_demand(4.0, 10.0, 60.0, backlog=3.0).requests_per_s == pytest.approx(13.0)
+
+
+@pytest.mark.parametrize("missed", [0.0, 500.0])
+def test_the_error_budget_moves_no_regime(missed: float) -> None:
+    target = make_target()
+    spread = Regime(RAMP, 0.8, None, (10.0, 12.0, 14.0, 17.0, 18.0, 20.0))
+    forecast = replace(make_forecast(target, 10.0), regimes=(spread,))
+    memory = replace(known_for(3600.0), missed_requests=missed, finished_requests=1e4)
+    inputs = make_inputs(target, make_observation(target, 10.0), forecast, memory)
+    level = planned_quantile(target.policy, memory, 10.0, 60.0)
+    ((_, growth),) = Outlook.of(inputs, 10.0, 60.0, level).regimes
+    assert growth == pytest.approx(spread.peak_at(REGIME_QUANTILE) / 10.0)
 
 
 def test_a_load_is_new_for_two_windows() -> None:
