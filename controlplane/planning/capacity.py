@@ -33,7 +33,7 @@ UTILISATION_MAX = 0.95
 """Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
 a small error in the rate. On the Azure hour 0.92 costs 2 to 4 % more, and 0.97 as much, since its misses are paid
 for."""
-EDGE = 0.81
+EDGE = 0.82
 EDGE_HORIZON_S = 195.0
 EDGE_FALL = 0.03
 EDGE_LIMITS = (0.79, 0.86)
@@ -45,7 +45,7 @@ what is planned above that counts towards it, up to `EDGE_MAX`.
 
 Who falls short is short for a cold start, in which the load goes on growing, so it is less by `EDGE_FALL` for each
 doubling of the horizon, up to 310 s; beyond, what is kept in a lull decides (`allocation.group`). On the Azure and
-ServeGen windows 0.81 holds the SLO at 180 s, on the latter with three other sets of true step costs too; 0.83 loses up
+ServeGen windows 0.82 holds the SLO at 180 s, on each with four other sets of true step costs too; 0.83 loses up
 to 2 % of one (docs/capacity.md)."""
 CORRECTION_LIMITS = (0.75, 1.25)
 """By which the slow loop may move a capacity: what one bad quarter of an hour seems to say must not buy a fleet."""

@@ -15,10 +15,11 @@ one."""
 
 
 def falling(inputs: TargetInputs) -> tuple[Regime, ...]:
-    """The regimes whose peak within the horizon is no more than what comes now; none where it is coming back, where the
-    policy waits falls out, nor for roles apart, whose prompts and answers each go their own way."""
+    """The regimes whose peak within the horizon is no more than what comes now; none where it is coming back, nor where
+    the policy waits falls out. Those of roles apart are of the work that falls less, of prompts or of answers
+    (`RecentLoad.minutes`)."""
     load, forecast = inputs.observation.load, inputs.forecast
-    if load is None or forecast is None or load.requests_per_s <= 0 or inputs.target.split:
+    if load is None or forecast is None or load.requests_per_s <= 0:
         return ()
     if load.newest_rps is not None or inputs.target.policy.scale_down.wait_out_falls:
         return ()

@@ -33,10 +33,10 @@ def looking_ahead(ask: Ask, horizon_s: float, volatility: float = 1.0) -> Ask:
 
 @pytest.mark.parametrize(
     ("horizon_s", "share"),
-    [(60.0, 0.04), (200.0, 0.07), (400.0, 0.07 * 2.0**1.8), (900.0, 0.3)],
+    [(60.0, 0.04), (200.0, 0.06), (400.0, 0.06 * 2.0**2), (900.0, 0.3)],
 )
 def test_split_roles_keep_more_the_further_ahead_they_must_see(horizon_s: float, share: float) -> None:
-    assert (SPLIT_DOWN_MARGIN, SPLIT_HORIZON_S, SPLIT_DOWN_POWER) == (0.07, 200.0, 1.8)
+    assert (SPLIT_DOWN_MARGIN, SPLIT_HORIZON_S, SPLIT_DOWN_POWER) == (0.06, 200.0, 2.0)
     assert SPLIT_DOWN_LIMITS == (0.04, 0.3)
     assert down_margin(looking_ahead(make_ask(SPLIT, 10.0), horizon_s)) == pytest.approx(share)
 

@@ -26,9 +26,9 @@ from controlplane.planning.falls import fall_probability
 DOWN_MARGIN = 0.15
 """A smaller fleet must carry more than the demand by this share at the most: a replica given up for a ripple would be
 started again, and pay its cold start, within minutes."""
-SPLIT_DOWN_MARGIN = 0.07
+SPLIT_DOWN_MARGIN = 0.06
 SPLIT_HORIZON_S = 200.0
-SPLIT_DOWN_POWER = 1.8
+SPLIT_DOWN_POWER = 2.0
 SPLIT_DOWN_LIMITS = (0.04, 0.3)
 """The same of a target in two roles, at any load, where what is asked for comes within `SPLIT_HORIZON_S`; it grows with
 more than the horizon, as rates and lengths that turn over and back drift on meanwhile. Prompts that were a tenth
