@@ -29,8 +29,9 @@ ROUNDS = 0.8
 WALKS = (0.005, 0.02, 0.06, 0.15)
 """Standard deviations by which a level wanders in a bin, as shares of the mean: a steady crowd to a nervous few."""
 SLOPES = (0.02, 0.06, 0.15)
-SLOPE_BINS = (2.0, 6.0)
-"""How steep a ramp is, a bin, and how long it goes on as it went (the integral of an Ornstein-Uhlenbeck process)."""
+SLOPE_BINS = (2.0, 6.0, 18.0)
+"""How steep a ramp is, a bin, and how long it goes on as it went (the integral of an Ornstein-Uhlenbeck process): from
+bursts to what a wave of an hour does between its trough and its crest."""
 PRIOR = {"walk": 0.0, RAMP: -3.0, CYCLE: -3.0}
 """Logarithms of the prior odds: at one time in twenty a load ramps, and one in twenty goes round. With even odds the
 loads of the league's traces go round as little; ramps are then believed that were chance."""
