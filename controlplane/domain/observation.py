@@ -128,6 +128,8 @@ class Sample:
     prompt_tokens_cached_total: float | None = None
     generation_tokens_total: float | None = None
     finished_total: float | None = None
+    aborted_total: float | None = None
+    """Of the finished, those that their clients gave up, begun or not."""
     preemptions_total: float | None = None
     started_at_s: float | None = None
     ttft_s: Histogram | None = None
@@ -203,6 +205,7 @@ class VariantObservation:
     """KV capacity of one replica, tokens."""
     arrival_rps: float | None = None
     finished_rps: float | None = None
+    """Requests that were answered; those that gave up while they waited are left out."""
     prompt_tokens_per_s: float | None = None
     generation_tokens_per_s: float | None = None
     step_time_s: float | None = None

@@ -25,6 +25,7 @@ from controlplane.observing.adapter_use import lora_use
 from controlplane.observing.batch_limit import full_batch, pinned_batch
 from controlplane.observing.counts import counted, has_node, was_ready
 from controlplane.observing.histograms import lengths, mean, mean_square, share_within, summary, total
+from controlplane.observing.scrape import Scrape, sorted_out
 from controlplane.observing.steps import mean_step, step_time_s
 from controlplane.observing.window import MIX_WINDOW_S, RATE_WINDOW_S, Delta, SampleWindow, delta
 
@@ -45,7 +46,7 @@ class _Seen:
     samples: Mapping[str, Sample]
     """Fresh samples by replica."""
     rates: Sequence[Delta]
-    """Over the last minute."""
+    """Over the last minute that pages tell of."""
     mix: Sequence[Delta]
     """Over the last five."""
     newest: Sequence[Delta]
@@ -71,18 +72,17 @@ def observe(
 
     `desired` is `spec.replicas` by variant name; a variant that is absent from it is taken to want what exists.
     """
-    usable = [s for s in samples if _says_something(s)]
-    resets = window.resets(usable)
-    window = window.adding(usable, now_s)
-    seen = _seen(target, replicas, samples, window, now_s, resets)
-    ready = [r for r in replicas if r.phase is ReplicaPhase.READY]
+    scrape = sorted_out(samples, window)
+    faults = [*window.resets(scrape.fresh), *scrape.faults]
+    window = window.adding(scrape.fresh, now_s, scrape.repeated)
+    seen = _seen(target, replicas, samples, window, now_s, faults)
     variants = tuple(_variant(target, v, desired, replicas, seen, now_s) for v in target.variants)
     observation = Observation(
         target=target.key,
         at_s=now_s,
         window_s=RATE_WINDOW_S,
         variants=variants,
-        coverage=len(seen.samples) / len(ready) if ready else None,
+        coverage=_coverage(seen, scrape),
         age_s=max((now_s - s.at_s for s in seen.samples.values()), default=None),
         load=_load(target, seen),
         attainment=_attainment(target, seen),
@@ -91,10 +91,13 @@ def observe(
     return observation, window
 
 
-def _says_something(sample: Sample) -> bool:
-    """Whether it tells of the load at all."""
-    told = (sample.running, sample.waiting, sample.finished_total, sample.generation_tokens_total, sample.ttft_s)
-    return any(value is not None for value in told)
+def _coverage(seen: _Seen, scrape: Scrape) -> float | None:
+    """Share of the Ready replicas that report; None where none is Ready. One whose page is missing reports for as long
+    as the newest is fresh, unless this scrape tells nothing at all: nobody would see how a smaller fleet fares."""
+    ready = sum(seen.ready.values())
+    if not ready:
+        return None
+    return len(seen.samples.keys() - scrape.silent) / ready if scrape.tells else 0.0
 
 
 def _seen(
@@ -103,7 +106,7 @@ def _seen(
     samples: Sequence[Sample],
     window: SampleWindow,
     now_s: float,
-    resets: Sequence[Fault],
+    found: Sequence[Fault],
 ) -> _Seen:
     ready = {r.name: r.variant for r in replicas if r.phase is ReplicaPhase.READY}
     faults = [fault for sample in samples for fault in sample.faults]
@@ -117,17 +120,19 @@ def _seen(
             fresh[name] = newest
         else:
             faults.append(Fault(FaultKind.STALE, name, detail=f"the newest sample is {age_s:.0f} s old"))
-    rates = _deltas(window, fresh, now_s, RATE_WINDOW_S)
-    mix = _deltas(window, fresh, now_s, MIX_WINDOW_S)
-    lately = _deltas(window, fresh, now_s, 0.0)
+    # While no page brings anything new, windows end with the last that did: who went since then had its part in them.
+    last_s = min(now_s, max((s.at_s for s in fresh.values()), default=now_s))
+    rates = _deltas(window, fresh, last_s, RATE_WINDOW_S)
+    mix = _deltas(window, fresh, last_s, MIX_WINDOW_S)
+    lately = _deltas(window, fresh, last_s, 0.0)
     gone = [
         name
         for name in window.samples
-        if name not in ready and (last := window.newest(name)) is not None and last.at_s > now_s - RATE_WINDOW_S
+        if name not in ready and (last := window.newest(name)) is not None and last.at_s > last_s - RATE_WINDOW_S
     ]
-    departed = _deltas(window, gone, now_s, RATE_WINDOW_S)
+    departed = _deltas(window, gone, last_s, RATE_WINDOW_S)
     history = {name: window.samples[name] for name in fresh}
-    return _Seen(fresh, rates, mix, lately, departed, Counter(ready.values()), history, (*faults, *resets))
+    return _Seen(fresh, rates, mix, lately, departed, Counter(ready.values()), history, (*faults, *found))
 
 
 def _deltas(window: SampleWindow, names: Iterable[str], now_s: float, length_s: float) -> list[Delta]:
@@ -169,7 +174,7 @@ def _variant(
         kv_usage_max=max(usages, default=None),
         kv_capacity_tokens=next((s.kv_capacity_tokens for s in samples if s.kv_capacity_tokens), None),
         arrival_rps=_rate(rates, lambda d: d.arrivals),
-        finished_rps=_rate(rates, lambda d: d.finished),
+        finished_rps=_rate(rates, lambda d: d.completed),
         prompt_tokens_per_s=_rate(rates, lambda d: d.prompt_tokens),
         generation_tokens_per_s=_rate(rates, lambda d: d.generation_tokens),
         step_time_s=step_time_s(rates),
@@ -285,8 +290,10 @@ def _mean_error(histogram: Histogram) -> float:
 
 
 def _begun(sample: Sample) -> float | None:
-    """Requests that got their first token, or were finished, since the engine's start."""
-    return sample.finished_total if sample.ttft_s is None else sample.ttft_s.count
+    """Requests that got their first token, or were finished and not aborted, since the engine's start."""
+    if sample.ttft_s is not None:
+        return sample.ttft_s.count
+    return None if sample.finished_total is None else sample.finished_total - (sample.aborted_total or 0.0)
 
 
 def _ratio(pairs: Iterable[tuple[float | None, float | None]]) -> float | None:

@@ -114,7 +114,8 @@ def _fields(page: _Page) -> Fields:
         metric = dialect.names(name)[0]
         if known[name] is None and metric not in told:
             page.faults.append(Fault(FaultKind.MISSING, page.replica, metric))
-    return Fields(dialect, scalars, histograms, _lora(page), tuple(page.faults))
+    # A series that two fields are made of is named once.
+    return Fields(dialect, scalars, histograms, _lora(page), tuple(dict.fromkeys(page.faults)))
 
 
 def _scalar(page: _Page, readings: tuple[Reading, ...], mean: bool) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,8 @@ CLOCK_SLACK_S = 1.0
 and who steps in simulated time may have real ones in it."""
 LEAST_SERVED_S = 1.0
 """Of an engine that was started as it was looked at, or after that by its own clock."""
+PATIENCE_S = 1.0
+"""Nobody gives up a request sooner than after so much waiting."""
 FIRST_RUSH = 2.0
 """A router that sends to the emptiest sends a new replica so many times its later share at first."""
 
@@ -30,9 +32,9 @@ class SampleWindow:
 
     samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
 
-    def adding(self, fresh: Iterable[Sample], now_s: float) -> SampleWindow:
+    def adding(self, fresh: Iterable[Sample], now_s: float, frozen: Container[str] = ()) -> SampleWindow:
         """With `fresh` samples added, and forgotten what is too old to matter at `now_s` or of an engine before it was
-        started anew."""
+        started anew. Of replicas whose page is `frozen` the newest is kept, by which that is known."""
         kept = {replica: list(samples) for replica, samples in self.samples.items()}
         for sample in fresh:
             before = kept.setdefault(sample.replica, [])
@@ -41,7 +43,8 @@ class SampleWindow:
             if before and before[-1].at_s == sample.at_s:
                 before.pop()  # the same scrape, seen again: where a Prometheus scrapes less often than is asked of it
             before.append(sample)
-        trimmed = {replica: _trim(samples, now_s - MIX_WINDOW_S) for replica, samples in kept.items()}
+        from_s = now_s - MIX_WINDOW_S
+        trimmed = {replica: _trim(samples, from_s, replica in frozen) for replica, samples in kept.items()}
         return SampleWindow({replica: samples for replica, samples in trimmed.items() if samples})
 
     def resets(self, fresh: Iterable[Sample]) -> list[Fault]:
@@ -67,11 +70,11 @@ class SampleWindow:
         return before[-1] if before else (samples[0] if samples else None)
 
 
-def _trim(samples: list[Sample], from_s: float) -> tuple[Sample, ...]:
-    """Samples since `from_s` and the one just before; nothing where even the newest is twice as old."""
+def _trim(samples: list[Sample], from_s: float, frozen: bool) -> tuple[Sample, ...]:
+    """Samples since `from_s` and the one just before; where even the newest is older, that alone if it is `frozen`."""
     first = max((place for place, s in enumerate(samples) if s.at_s <= from_s), default=0)
     if samples[-1].at_s < from_s:
-        return ()
+        return tuple(samples[-1:]) if frozen else ()
     return tuple(samples[first:])
 
 
@@ -85,6 +88,8 @@ class Delta:
     served_s: float | None
     """How long it has been there, where it began within the window; None: for as long as the window is."""
     finished: float | None
+    gave_up: float
+    """Of the finished, those that were aborted while they waited."""
     started: float | None
     """Requests that got their first token."""
     running: float | None
@@ -135,17 +140,23 @@ class Delta:
         )
 
     @property
+    def completed(self) -> float | None:
+        """Requests that were finished and had begun. Those that gave up came too, but brought no tokens: divided by,
+        they make lengths nought in an outage, and the fleet with them."""
+        return None if self.finished is None else max(0.0, self.finished - self.gave_up)
+
+    @property
     def read(self) -> float | None:
         """Requests whose prompts were read."""
         if self.started is not None:
             return self.started
-        return None if self.finished is None else max(0.0, self.finished + (self.running or 0.0))
+        return None if self.completed is None else max(0.0, self.completed + (self.running or 0.0))
 
     @property
     def answered(self) -> float | None:
         """Answers' worth of tokens that were made: those in the batch are half done in the mean."""
-        if self.finished is not None:
-            return max(0.0, self.finished + (self.running or 0.0) / 2.0)
+        if self.completed is not None:
+            return max(0.0, self.completed + (self.running or 0.0) / 2.0)
         return self.started
 
 
@@ -199,6 +210,7 @@ def _nothing_at(later: Sample, at_s: float) -> Sample:
 
 _COUNTERS = (
     "finished_total",
+    "aborted_total",
     "prompt_tokens_total",
     "prompt_tokens_cached_total",
     "generation_tokens_total",
@@ -239,23 +251,27 @@ def _between(base: Sample, newest: Sample, shown: Sequence[Sample]) -> Delta:
     made = itl.count + ttft.count if itl is not None and ttft is not None else None
     finished = _first(_less(newest.finished_total, base.finished_total), *(_count(h) for h in (outputs, prompts)))
     generated = _first(_less(newest.generation_tokens_total, base.generation_tokens_total), made, _sum(outputs))
+    seconds, waiting_mean = newest.at_s - base.at_s, _mean(s.waiting for s in shown)
+    gave_up = _gave_up(_less(newest.aborted_total, base.aborted_total or 0.0), waiting_mean, seconds)
+    completed = None if finished is None else finished - gave_up
     return Delta(
         replica=newest.replica,
         variant=newest.variant,
-        seconds=newest.at_s - base.at_s,
+        seconds=seconds,
         served_s=None,
         finished=finished,
+        gave_up=gave_up,
         started=_count(ttft),
         running=_less(newest.running, base.running),
         waiting=_less(newest.waiting, base.waiting),
         running_mean=_mean(s.running for s in shown),
-        waiting_mean=_mean(s.waiting for s in shown),
+        waiting_mean=waiting_mean,
         prompt_tokens=_first(_less(newest.prompt_tokens_total, base.prompt_tokens_total), _sum(prompts)),
         cached_tokens=_less(newest.prompt_tokens_cached_total, base.prompt_tokens_cached_total),
         generation_tokens=generated,
         preemptions=_less(newest.preemptions_total, base.preemptions_total),
         ttft_s=ttft,
-        tpot_s=request_means(itl, outputs, generated, finished) if newest.tpot_s is None else tpot,
+        tpot_s=request_means(itl, outputs, generated, completed) if newest.tpot_s is None else tpot,
         itl_s=itl,
         e2e_s=_grown(newest.e2e_s, base.e2e_s),
         prompt_lengths=prompts,
@@ -263,6 +279,14 @@ def _between(base: Sample, newest: Sample, shown: Sequence[Sample]) -> Delta:
         iterations=_grown(newest.iteration_tokens, base.iteration_tokens),
         queue_s=_grown(newest.queue_time_s, base.queue_time_s),
     )
+
+
+def _gave_up(aborted: float | None, waiting_mean: float | None, seconds: float) -> float:
+    """Of the requests that were aborted, those that had not begun: all, but no more than can have waited (Little's
+    law). Where hardly any wait, who is aborted was being answered: a person who has read enough."""
+    if aborted is None:
+        return 0.0
+    return aborted if waiting_mean is None else min(aborted, waiting_mean * seconds / PATIENCE_S)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

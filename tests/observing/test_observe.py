@@ -330,7 +330,7 @@ def test_without_histograms_lengths_are_taken_as_exponential() -> None:
 
 
 def test_an_idle_page_without_histograms_keeps_its_lengths() -> None:
-    scrapes = [[replace(sample("r1", "h100", 15.0 * i, 500.0), **BARE)] for i in range(40)]
+    scrapes = [[replace(sample("r1", "h100", 15.0 * i, 500.0), running=0.0, **BARE)] for i in range(40)]
     load = play(make_target(), ready("r1"), scrapes).load
     assert load is not None
     assert (load.requests_per_s, load.input_tokens, load.output_tokens) == (0.0, 1000.0, 200.0)

@@ -25,6 +25,7 @@ TRTLLM = Dialect(
         "prompt_tokens_cached_total": read("trtllm_prompt_cached_tokens"),
         "generation_tokens_total": read("trtllm_generation_tokens"),
         "finished_total": read("trtllm_request_success", "trtllm:request_success"),
+        "aborted_total": read("trtllm_request_success", finished_reason="cancelled"),
         "started_at_s": START,
     },
     histograms={

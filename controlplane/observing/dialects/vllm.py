@@ -23,6 +23,7 @@ VLLM = Dialect(
         "prompt_tokens_cached_total": read("vllm:prompt_tokens_cached", "vllm:prefix_cache_hits"),
         "generation_tokens_total": read("vllm:generation_tokens"),
         "finished_total": read("vllm:request_success"),
+        "aborted_total": read("vllm:request_success", finished_reason="abort"),
         "preemptions_total": read("vllm:num_preemptions"),
         "started_at_s": START,
     },
