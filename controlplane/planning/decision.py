@@ -19,10 +19,10 @@ from controlplane.domain.decision import (
 from controlplane.domain.observation import Observation
 from controlplane.domain.target import OverrideKind
 from controlplane.planning.acquaintance import with_first_growth
-from controlplane.planning.allocation import Ask, allocate, carried, fleet_usd
+from controlplane.planning.allocation import Ask, carried, fleet_usd
 from controlplane.planning.capacity import EDGE_HORIZON_S, capacity
 from controlplane.planning.demand import WAKING, demand
-from controlplane.planning.headroom import with_headroom
+from controlplane.planning.hedging import planned
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
 from controlplane.planning.peoples_words import in_force, listed, override_words
@@ -30,18 +30,16 @@ from controlplane.planning.replacements import with_replacements
 from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
-from controlplane.planning.trials import with_trials
 
-PLANNER_VERSION = "11"
+PLANNER_VERSION = "12"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
 def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOutcome:
     """Plan the group's targets together, then put each plan before the rules that are not `lifted` (see `judge`)."""
     situations = [situation(one, inputs.now_s) for one in inputs.targets]
-    asks = [with_trials(_ask(at), at.learned, inputs.inventory) for at in situations]
-    plans = with_headroom(asks, allocate(asks, inputs.inventory), inputs.inventory)
-    plans = with_replacements(asks, plans, inputs.inventory)
+    asks = [_ask(at) for at in situations]
+    plans = with_replacements(asks, planned(asks, situations, inputs.inventory), inputs.inventory)
     decisions = [
         _decide(at, ask, plan, inputs.spool_writable, lifted)
         for at, ask, plan in zip(situations, asks, plans, strict=True)
@@ -125,6 +123,7 @@ def _decide(at: Situation, ask: Ask, plan: Plan, spool_writable: bool, lifted: f
         bounds=at.bounds,
         outages=at.outages,
         caps=at.caps,
+        late=at.late,
         changed=at.changed,
     )
     desired, trail = judge(case, plan.replicas, lifted)

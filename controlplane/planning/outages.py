@@ -88,6 +88,11 @@ def lost(seen: VariantObservation) -> int:
     return min(seen.crashed, max(0, seen.desired - seen.ready - seen.pending)) if seen.ready else 0
 
 
+def is_overdue(inputs: TargetInputs, seen: VariantObservation) -> bool:
+    """Whether one waits since before the pending deadline: then none of its kind is counted on."""
+    return seen.pending > 0 and (seen.oldest_pending_s or 0.0) > inputs.target.policy.pending_deadline_s
+
+
 def clock_words(at_s: float) -> str:
     """A time of day as an operator reads it."""
     return f"{datetime.fromtimestamp(at_s, UTC):%H:%M} UTC"
@@ -115,7 +120,7 @@ def _trouble(inputs: TargetInputs, seen: VariantObservation) -> OutageKind | Non
     # What served and crashed beside others that serve says nothing of whether new ones can come.
     if seen.failed > seen.crashed or (seen.crashed and not seen.ready):
         return OutageKind.FAILED
-    if not _is_overdue(inputs, seen) or seen.ready >= seen.desired:
+    if not is_overdue(inputs, seen) or seen.ready >= seen.desired:
         return None
     return OutageKind.FAILED if seen.unschedulable == 0 else OutageKind.STOCK_OUT
 
@@ -131,13 +136,9 @@ def _reason(seen: VariantObservation, trouble: OutageKind) -> str:
     return (seen.failing or "its replicas failed") if seen.failed else "not Ready by the pending deadline"
 
 
-def _is_overdue(inputs: TargetInputs, seen: VariantObservation) -> bool:
-    return seen.pending > 0 and (seen.oldest_pending_s or 0.0) > inputs.target.policy.pending_deadline_s
-
-
 def _coming(inputs: TargetInputs, seen: VariantObservation) -> int:
     """Pending replicas that may still become Ready: beside one that waits in vain, none of its kind does."""
-    return 0 if _is_overdue(inputs, seen) else seen.pending
+    return 0 if is_overdue(inputs, seen) else seen.pending
 
 
 def _cap(inputs: TargetInputs, name: str, outage: Outage, now_s: float) -> Cap:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from controlplane.domain.decision import Plan
@@ -18,18 +18,24 @@ def with_replacements(asks: Sequence[Ask], plans: Sequence[Plan], inventory: Inv
     return tuple(_one(ask, plan, free) for ask, plan in zip(asks, plans, strict=True))
 
 
-def _one(ask: Ask, plan: Plan, free: dict[str, int]) -> Plan:
+def topped_up(ask: Ask, plan: Plan, wish: Mapping[str, int], free: dict[str, int]) -> Plan:
+    """The plan with as many of each variant as the `wish`, as far as bounds and `free` accelerators allow; what must
+    run takes those that others had."""
     replicas, variants = dict(plan.replicas), ask.inputs.target.variants
-    if plan.demand is None:
-        return plan
     for variant in variants:
-        name, seen = variant.name, ask.inputs.observation.variant(variant.name)
-        missing = lost(seen) if seen is not None and replicas[name] else 0
-        while missing and replicas[name] < ask.most(variant) and fits(free, variant):
+        name, least = variant.name, ask.bound(variant).low
+        most = min(wish.get(name, 0), ask.most(variant))
+        while replicas[name] < most and (replicas[name] < least or fits(free, variant)):
             replicas[name] += 1
             take(free, variant, 1)
-            missing -= 1
     if replicas == plan.replicas:
         return plan
     weights = routing_weights(variants, replicas, ask.rate, ask.inputs.target.policy.routing)
     return replace(plan, replicas=replicas, usd_per_hour=fleet_usd(variants, replicas), weights=weights)
+
+
+def _one(ask: Ask, plan: Plan, free: dict[str, int]) -> Plan:
+    if plan.demand is None:
+        return plan
+    missing = {seen.variant: lost(seen) for seen in ask.inputs.observation.variants}
+    return topped_up(ask, plan, {n: r + missing.get(n, 0) for n, r in plan.replicas.items() if r}, free)

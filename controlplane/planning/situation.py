@@ -10,6 +10,7 @@ from controlplane.planning.adapters import with_lora
 from controlplane.planning.bounds import Bounds, planned_bounds, scheduled_bounds
 from controlplane.planning.calibration import PRIOR, calibrations
 from controlplane.planning.feedback import with_feedback
+from controlplane.planning.late_starts import Late, late_starts
 from controlplane.planning.outages import Cap, caps, outages
 from controlplane.planning.rollouts import changed, is_outdated, unlearned
 
@@ -24,6 +25,7 @@ class Situation:
     learned: Mapping[str, Calibration]
     outages: Mapping[str, Outage]
     caps: Mapping[str, tuple[Cap, ...]]
+    late: Mapping[str, Late]
     bounds: Bounds
     planned: Bounds
     """With people's words: within these a plan is made."""
@@ -41,6 +43,7 @@ def situation(told: TargetInputs, now_s: float) -> Situation:
         learned=_learned(inputs),
         outages=known,
         caps=caps(inputs, known, now_s),
+        late=late_starts(inputs),
         bounds=bounds,
         planned=Bounds(planned_bounds(inputs, bounds, now_s)),
     )

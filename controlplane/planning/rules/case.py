@@ -9,6 +9,7 @@ from typing import Protocol
 from controlplane.domain.decision import Demand, Outage, Plan, Ruling, RulingEffect, TargetInputs
 from controlplane.domain.target import Role, Target
 from controlplane.planning.bounds import Bound, Bounds
+from controlplane.planning.late_starts import Late
 from controlplane.planning.outages import Cap, standing
 
 Replicas = Mapping[str, int]
@@ -31,6 +32,7 @@ class Case:
     bounds: Bounds = field(default_factory=Bounds)
     outages: Mapping[str, Outage] = field(default_factory=dict)
     caps: Mapping[str, tuple[Cap, ...]] = field(default_factory=dict)
+    late: Mapping[str, Late] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
 
     @property

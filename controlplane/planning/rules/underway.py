@@ -129,6 +129,7 @@ class AvailabilityRule:
             for name, now in case.held().items()
             if (before := case.current[name]) > now and proposed.get(name, before) < before
         ]
+        words += [late.words(name) for name, late in case.late.items()]
         seen = case.inputs.observation.variants
         words += [f"{n} of {v.variant} were Ready and do not come back" for v in seen if (n := lost(v))]
         return ruling(self, proposed, after, "; ".join(words) or "every variant can be had")
