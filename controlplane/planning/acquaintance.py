@@ -69,6 +69,8 @@ class Outlook:
     level: float
     regimes: tuple[tuple[float, float], ...] = ()
     ramps: tuple[tuple[float, float], ...] = ()
+    asked: float = 0.999
+    """The policy's quantile, beyond which a peak is told by `tail_peak`."""
     rising: float = 0.0
     """Roles apart: the factor on the present that a ramp or a wave of either side's work makes likely, at any horizon;
     what is left free of their hard edge is for what nobody foresees. 0 for others."""
@@ -86,7 +88,7 @@ class Outlook:
             steep = (max(0.0, one.peak_at(0.5) / requests_per_s - 1.0 - GENTLE) for one in found)
             rising = 1.0 + sum(one.probability * growth for one, growth in zip(found, steep, strict=True))
         ramps = () if inputs.target.split else tuple(_steep(one, requests_per_s, horizon_s) for one in found)
-        return cls(trust(inputs, horizon_s), kept, level, regimes, ramps, rising)
+        return cls(trust(inputs, horizon_s), kept, level, regimes, ramps, asked, rising)
 
     @property
     def regular(self) -> float:
@@ -96,7 +98,9 @@ class Outlook:
     def peak(self, forecast: QuantileForecast, present: float) -> float:
         """The peak to provide for, in the forecast's unit; less than what is there now only as far as a wave surely
         goes down."""
-        plain = self.share * forecast.peak_at(self.level) + (1.0 - self.share) * present * (1.0 + self.margin)
+        plain = self.share * tail_peak(forecast, self.level, self.asked) + (1.0 - self.share) * present * (
+            1.0 + self.margin
+        )
         special = sum(share * growth for share, growth in self.regimes)
         usual = max(present, plain)
         steeper = sum(share * max(0.0, growth * present - usual) for share, growth in self.ramps)
@@ -105,6 +109,20 @@ class Outlook:
     def growth(self, foreseen: float) -> float:
         """A factor on the present, as far as the forecast that it is from is believed."""
         return 1.0 + self.regular * self.share * (foreseen - 1.0)
+
+
+def tail_peak(forecast: QuantileForecast, level: float, asked: float) -> float:
+    """The peak at `level`; beyond the quantile that is `asked` for no more than an exponential tail through the median
+    and that one has.
+
+    The error budget asks for 0.99 when much was missed; of an hour's windows that is the worst minute that there was:
+    after one with twelve times the load a fleet was 2.5 times what was needed for the rest of the hour.
+    """
+    peak, middle = forecast.peak_at(level), forecast.peak_at(0.5)
+    if level <= asked or not 0.5 < asked < 1.0:
+        return peak
+    further = math.log(2.0 * (1.0 - level)) / math.log(2.0 * (1.0 - asked))
+    return min(peak, middle + (forecast.peak_at(asked) - middle) * further)
 
 
 def _least_growth(regime: Regime, inputs: TargetInputs) -> float:
@@ -122,9 +140,14 @@ def _said(regime: Regime, horizon_s: float) -> float:
 
 def _steep(regime: Regime, requests_per_s: float, horizon_s: float) -> tuple[float, float]:
     """The share that a ramp is not given for its horizon (`_said`), and the factor on the present that it may bring."""
-    sure = regime.kind == RAMP and regime.peak_at(SURE_QUANTILE) >= requests_per_s
+    sure = surely_rises(regime, requests_per_s)
     growth = regime.peak_at(STEEP_QUANTILE) / requests_per_s if sure else 1.0
     return regime.probability - _said(regime, horizon_s), growth
+
+
+def surely_rises(regime: Regime, requests_per_s: float) -> bool:
+    """Whether it is a ramp that hardly fails to bring more than comes now."""
+    return regime.kind == RAMP and regime.peak_at(SURE_QUANTILE) >= requests_per_s
 
 
 def trust(inputs: TargetInputs, horizon_s: float) -> float:

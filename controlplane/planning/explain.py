@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from controlplane.domain.decision import Capacity, CapacityBound, Forecast, RulingEffect, Tick
+from controlplane.domain.decision import Capacity, CapacityBound, Forecast, RulingEffect, TargetInputs, Tick
 from controlplane.domain.target import Mode
-from controlplane.planning.acquaintance import Outlook
+from controlplane.planning.acquaintance import STEEP_QUANTILE, Outlook, surely_rises, tail_peak
 from controlplane.planning.demand import planned_quantile
 
 KNOWN_WELL = 0.9
@@ -61,12 +61,13 @@ def _expected(tick: Tick) -> str:
     rates, inputs = forecast.requests_per_s, tick.inputs
     now = forecast.level.load if forecast.level else inputs.observation.load
     coming = now.requests_per_s if now else 0.0
+    asked = inputs.target.policy.forecast_quantile
     quantile = planned_quantile(inputs.target.policy, inputs.memory, coming, forecast.horizon_s)
-    why = "" if abs(quantile - inputs.target.policy.forecast_quantile) < 0.005 else ", as the error budget allows"
+    why = "" if abs(quantile - asked) < 0.005 else ", as the error budget allows"
     return (
-        f"Expected: a peak of {rates.peak_at(quantile):.2f} requests/s at the {quantile:.0%} quantile{why} "
+        f"Expected: a peak of {tail_peak(rates, quantile, asked):.2f} requests/s at the {quantile:.0%} quantile{why} "
         f"({rates.peak_at(0.5):.2f} at the median) in the next {forecast.horizon_s:.0f} s, by {rates.forecaster}"
-        f"{_believed(Outlook.of(inputs, coming, forecast.horizon_s, quantile), forecast)}{_doing(forecast)}."
+        f"{_believed(Outlook.of(inputs, coming, forecast.horizon_s, quantile), forecast)}{_doing(inputs, coming)}."
     )
 
 
@@ -82,12 +83,15 @@ def _believed(outlook: Outlook, forecast: Forecast) -> str:
     )
 
 
-def _doing(forecast: Forecast) -> str:
-    """What the load does beside wandering, where that is likely."""
+def _doing(inputs: TargetInputs, coming: float) -> str:
+    """What the load does beside wandering, where that is likely. Roles apart follow ramps by their medians alone."""
+    regimes = inputs.forecast.regimes if inputs.forecast else ()
+    sure = [one for one in regimes if not inputs.target.split and surely_rises(one, coming)]
     parts = [
         (f"the load goes round every {one.period_s:.0f} s" if one.period_s else "the load ramps")
         + f" ({one.probability:.0%}), to {one.peak_at(0.5):.2f} at the median"
-        for one in forecast.regimes
+        + (f", up to {one.peak_at(STEEP_QUANTILE):.2f} since it surely rises" if one in sure else "")
+        for one in regimes
         if one.probability >= LIKELY
     ]
     return "".join(f"; {part}" for part in parts)

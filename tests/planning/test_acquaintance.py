@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.domain.decision import Capacity, CapacityBound, Demand, Memory, Tick
+from controlplane.domain.decision import Capacity, CapacityBound, Demand, Memory, TargetInputs, Tick
 from controlplane.domain.target import Role
 from controlplane.planning.acquaintance import (
     GENTLE,
@@ -26,7 +26,7 @@ from controlplane.planning.decision import decide
 from controlplane.planning.demand import demand, planned_quantile
 from controlplane.planning.explain import sentences
 from forecasters.regimes import CYCLE, RAMP
-from forecasters.types import DEFAULT_LEVELS, Regime
+from forecasters.types import DEFAULT_LEVELS, QuantileForecast, Regime
 from tests.builders import (
     NOW_S,
     make_forecast,
@@ -168,13 +168,53 @@ def test_a_ramp_is_believed_to_go_on_for_a_minute(horizon_s: float, share: float
     assert with_regimes(horizon_s, regime(RAMP, 0.8, 20.0)).regimes == ((pytest.approx(share), pytest.approx(2.0)),)
 
 
+def spread(low: float, quartile: float) -> Regime:
+    """A ramp whose peak is `low` at 0.1, 0.5 and 0.6 and `quartile` from 0.75 on."""
+    return Regime(RAMP, 1.0, None, tuple(low if level < 0.75 else quartile for level in DEFAULT_LEVELS))
+
+
+@pytest.mark.parametrize("horizon_s", [150.0, 435.0])
+def test_a_ramp_that_is_sure_brings_more_than_the_margin_at_any_horizon(horizon_s: float) -> None:
+    rates = make_forecast(make_target(), 10.0).requests_per_s
+    plain = with_regimes(horizon_s).peak(rates, 10.0)
+    sure, share = with_regimes(horizon_s, spread(12.0, 20.0)), (RAMP_HORIZON_S / horizon_s) ** 2
+    regular = share * spread(12.0, 20.0).peak_at(REGIME_QUANTILE) + (1.0 - share) * plain
+    assert sure.peak(rates, 10.0) == pytest.approx(regular + (1.0 - share) * (20.0 - plain))
+    unsure = spread(9.9, 20.0)
+    expected = share * unsure.peak_at(REGIME_QUANTILE) + (1.0 - share) * plain
+    assert with_regimes(horizon_s, unsure).peak(rates, 10.0) == pytest.approx(expected), "it may as well be over"
+    gentle = with_regimes(horizon_s, spread(10.0, 10.1))
+    assert gentle.peak(rates, 10.0) <= plain, "the margin has as much"
+
+
+def test_one_extreme_minute_is_no_tail() -> None:
+    quantiles = (90.0, 100.0, 105.0, 120.0, 125.0, 1200.0)
+    forecast = QuantileForecast(0.0, 180.0, DEFAULT_LEVELS, (quantiles,), quantiles, "wild")
+    trusting = Outlook(1.0, 0.0, 0.99, asked=0.9)
+    assert trusting.peak(forecast, 100.0) == pytest.approx(100.0 + 20.0 * math.log(0.02) / math.log(0.2))
+    assert replace(trusting, level=0.9).peak(forecast, 100.0) == pytest.approx(120.0)
+    assert replace(trusting, level=0.95).peak(forecast, 100.0) == pytest.approx(125.0), "less than the tail has"
+    assert replace(trusting, asked=0.99).peak(forecast, 100.0) == pytest.approx(1200.0), "who asks for it gets it"
+    assert replace(trusting, asked=0.5).peak(forecast, 100.0) == pytest.approx(1200.0), "a median has no tail"
+
+
 def test_the_trail_says_what_the_load_does() -> None:
     target = make_target()
     forecast = replace(make_forecast(target, 12.0), regimes=(regime(CYCLE, 0.97, 14.0), regime(RAMP, 0.01, 11.0)))
     inputs = make_inputs(target, make_observation(target, 10.0), forecast, known_for(600.0))
-    said = next(line for line in sentences(make_tick(inputs=make_group(inputs))) if line.startswith("Expected"))
+    said = expected(inputs)
     assert "the load goes round every 600 s (97%), to 14.00" in said
     assert "ramp" not in said
+    rises = replace(inputs, forecast=replace(forecast, regimes=(spread(12.0, 20.0),)))
+    assert "the load ramps (100%), to 12.00 at the median, up to 20.00 since it surely rises" in expected(rises)
+    pair = make_target((make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE)))
+    apart = replace(rises, target=pair, observation=make_observation(pair, 10.0))
+    assert "surely" not in expected(apart)
+
+
+def expected(inputs: TargetInputs) -> str:
+    """What the explanation says is expected."""
+    return next(one for one in sentences(make_tick(inputs=make_group(inputs))) if one.startswith("Expected"))
 
 
 def first_demand(came_rps: float, rate: float, seen_s: float, backlog: float = 0.0) -> Demand:

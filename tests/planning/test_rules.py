@@ -172,15 +172,13 @@ def test_who_is_asked_nothing_by_the_window_is_told_nothing_of_the_fall() -> Non
     assert StabilizationRule().judge(alone, {"h100": 2}).reason == "the window's recommendations agree"
 
 
-def test_roles_apart_are_waited_for() -> None:
-    """Fewer requests may be longer prompts."""
-    variants = (make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE))
-    target = make_target(variants)
+def test_roles_apart_fall_as_their_work_does() -> None:
+    """Regimes are of the work that falls less, of prompts or of answers: fewer requests may be longer prompts."""
     wave = Regime(CYCLE, 1.0, 600.0, (1.0,) * len(DEFAULT_LEVELS))
-    forecast = replace(make_forecast(target, 5.0), regimes=(wave,))
-    assert falling(make_inputs(target, make_observation(target, 5.0), forecast)) == ()
-    whole = make_target()
-    assert falling(make_inputs(whole, make_observation(whole, 5.0), forecast)) == (wave,)
+    for variants in ((make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE)), (make_variant("h"),)):
+        target = make_target(variants)
+        forecast = replace(make_forecast(target, 5.0), regimes=(wave,))
+        assert falling(make_inputs(target, make_observation(target, 5.0), forecast)) == (wave,)
 
 
 def test_stabilization_of_ups_takes_the_least_of_the_window() -> None:
