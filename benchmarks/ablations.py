@@ -23,6 +23,7 @@ import controlplane.planning.calibration as calibration
 import controlplane.planning.decision as decision
 import controlplane.planning.demand as demand
 import controlplane.planning.falls as falls
+import controlplane.planning.hedging as hedging
 import controlplane.planning.rules as rules
 import controlplane.planning.situation as situation
 import controlplane.planning.stepper as stepper
@@ -78,7 +79,7 @@ def _persistent(more: float) -> tuple[Setting, ...]:
 
 
 _demand = demand.demand
-_allocate = decision.allocate
+_allocate = hedging.allocate
 WHOLE = "the whole planner"
 ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     WHOLE: (),
@@ -100,13 +101,14 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "each minute for itself": ((stepper, "load_level", lambda *_: None),),
     "without room for a new load": ((acquaintance, "NEW_WINDOWS", -1.0),),
     "fillers in any fleet": ((claim, "FILLER_HOURS", 0.0),),
+    "ramps for 75 s alone": ((acquaintance, "surely_rises", lambda *_: False),),
     "without ramps and cycles": ((stepper, "find_regimes", lambda *_: ()),),
     "learning from restless minutes": ((calibration, "UNREST", 0.0),),
-    "without the solver": ((decision, "allocate", _cheapest_alone),),
+    "without the solver": ((hedging, "allocate", _cheapest_alone),),
     "without acquaintance": (_without_rule("acquaintance"),),
     "without pending": (_without_rule("pending"),),
     "falls waited out": ((falls, "CERTAIN", 2.0),),
-    "without trials": ((decision, "with_trials", lambda ask, *_: ask),),
+    "without trials": ((hedging, "with_trials", lambda ask, *_: ask),),
     "without stabilization": (_without_rule("stabilization"),),
     "without the flap budget": (_without_rule("flaps"),),
 }

@@ -235,6 +235,7 @@ def sample_of(engine: Engine, replica: str, variant: str, now_s: float) -> Sampl
         prompt_tokens_cached_total=engine.counter(CACHED_TOKENS),
         generation_tokens_total=engine.counter(GENERATION_TOKENS),
         finished_total=engine.counter(FINISHED),
+        aborted_total=0.0,
         preemptions_total=engine.counter(PREEMPTIONS),
         started_at_s=engine.started_at_s,
         ttft_s=engine.histogram("ttft"),
