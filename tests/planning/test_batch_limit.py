@@ -15,6 +15,7 @@ from controlplane.planning.capacity import SEQUENCES_SHARE, capacity, steady_bat
 from controlplane.planning.demand import demand
 from controlplane.planning.third_party import Answer, ReplicaState, Stepper
 from tests.builders import make_inputs, make_observation, make_target
+from tests.planning.five_lines import PAGE, policy
 
 
 def learned(known: float | None = None, queued: float | None = None, **seen: float | None) -> float | None:
@@ -64,23 +65,7 @@ def test_a_replica_carries_what_its_batch_takes(limit: float) -> None:
     assert 0.4 * limit < held <= SEQUENCES_SHARE * limit * (1.0 + 1e-9)
 
 
-PAGE = """\
-vllm:num_requests_running {running}
-vllm:num_requests_waiting {waiting}
-vllm:prompt_tokens_total {prompt}
-vllm:generation_tokens_total {answer}
-vllm:request_success_total {finished}
-"""
-POLICY = """
-apiVersion: tidegate.io/v1alpha1
-kind: InferenceAutoscaler
-metadata: {name: chat}
-spec:
-  model: llama-3.1-8b
-  slo: {ttftSeconds: 2, tpotSeconds: 0.1}
-  variants:
-  - {name: h100, accelerator: H100, minReplicas: 1, maxReplicas: 20}
-"""
+POLICY = policy(20)
 
 
 def stepped(rates: Sequence[float], most: float = 1e9) -> Answer:

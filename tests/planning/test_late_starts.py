@@ -15,6 +15,7 @@ from controlplane.planning.late_starts import late_starts
 from controlplane.planning.replica_states import ReplicaState
 from controlplane.planning.third_party import Answer, Stepper
 from tests.builders import NOW_S, make_group, make_inputs, make_observation, make_target, make_variant
+from tests.planning.five_lines import HEAD, PAGE
 
 P90_S = 200.0
 RPS = 160.0
@@ -134,14 +135,9 @@ def test_what_must_run_is_no_more_counted_on_than_the_rest() -> None:
     assert full.replicas == {"od": 3, "spot": 8}
 
 
-POLICY = """
-apiVersion: tidegate.io/v1alpha1
-kind: InferenceAutoscaler
-metadata: {name: chat}
-spec:
-  model: llama-3.1-8b
-  slo: {ttftSeconds: 2, tpotSeconds: 0.1}
-  variants:
+POLICY = (
+    HEAD
+    + """\
   - {name: od, accelerator: H100, minReplicas: 1, maxReplicas: 60}
   - name: spot
     accelerator: H100
@@ -150,13 +146,7 @@ spec:
     minReplicas: 0
     maxReplicas: 60
 """
-PAGE = """\
-vllm:num_requests_running {running}
-vllm:num_requests_waiting {waiting}
-vllm:prompt_tokens_total {prompt}
-vllm:generation_tokens_total {answer}
-vllm:request_success_total {finished}
-"""
+)
 
 
 def drive(until_s: int, rps: float) -> list[Answer]:

@@ -8,17 +8,9 @@ import pytest
 
 from controlplane.domain.observation import FaultKind
 from controlplane.planning.third_party import Answer, ReplicaState, Stepper
+from tests.planning.five_lines import policy
 
-POLICY = """
-apiVersion: tidegate.io/v1alpha1
-kind: InferenceAutoscaler
-metadata: {name: chat}
-spec:
-  model: llama-3.1-8b
-  slo: {ttftSeconds: 2, tpotSeconds: 0.1}
-  variants:
-  - {name: h100, accelerator: H100, minReplicas: 1, maxReplicas: 60}
-"""
+POLICY = policy(60)
 PAGE = """\
 vllm:num_requests_running {running}
 vllm:num_requests_waiting {waiting}

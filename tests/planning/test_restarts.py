@@ -13,27 +13,12 @@ from controlplane.planning import decide
 from controlplane.planning.replica_states import ReplicaBook, ReplicaState
 from controlplane.planning.third_party import Answer, Stepper
 from tests.builders import NOW_S, make_group, make_inputs, make_observation, make_target, make_variant
+from tests.planning.five_lines import PAGE, policy
 
 STEP_S, COLD_START_S, MOST_RPS = 15, 120, 40.0
 RISE_S = 2400
 """Later than the pending deadline of 15 minutes, so that a replica's age is beyond it."""
-POLICY = """
-apiVersion: tidegate.io/v1alpha1
-kind: InferenceAutoscaler
-metadata: {name: chat}
-spec:
-  model: llama-3.1-8b
-  slo: {ttftSeconds: 2, tpotSeconds: 0.1}
-  variants:
-  - {name: h100, accelerator: H100, minReplicas: 1, maxReplicas: 40}
-"""
-PAGE = """\
-vllm:num_requests_running {running}
-vllm:num_requests_waiting {waiting}
-vllm:prompt_tokens_total {prompt}
-vllm:generation_tokens_total {answer}
-vllm:request_success_total {finished}
-"""
+POLICY = policy(40)
 
 
 @dataclass(frozen=True)
