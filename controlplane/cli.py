@@ -238,10 +238,10 @@ def explain(
     data_dir: DataDir = None,
 ) -> None:
     """Why a target was scaled, or not, in ten lines."""
-    from controlplane.terminal import show_explanation
+    from controlplane.terminal import show_explanation, why_nothing
 
-    if not show_explanation(_database_url(data_dir), _key(target), _moment(at)):
-        _fail(f"there is no decision of target {_key(target)}" + (f" at or before {at}" if at else " yet"))
+    if not show_explanation(url := _database_url(data_dir), _key(target), _moment(at)):
+        _fail(why_nothing(url, _key(target), at))
 
 
 @app.command()
@@ -252,10 +252,10 @@ def ticks(
     data_dir: DataDir = None,
 ) -> None:
     """A target's newest decisions, newest first."""
-    from controlplane.terminal import show_ticks
+    from controlplane.terminal import show_ticks, why_nothing
 
-    if not show_ticks(_database_url(data_dir), _key(target), limit, as_json):
-        _fail(f"there is no decision of target {_key(target)} yet")
+    if not show_ticks(url := _database_url(data_dir), _key(target), limit, as_json):
+        _fail(why_nothing(url, _key(target), None))
 
 
 @app.command()

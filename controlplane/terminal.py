@@ -87,6 +87,14 @@ def show_ticks(database_url: str, target: str, limit: int, as_json: bool) -> boo
     return bool(found)
 
 
+def why_nothing(database_url: str, target: str, until: str | None) -> str:
+    """Why there is no decision to show: none was made `until` then, or there is no such target, and which there are."""
+    known = [one.key for one in Queries(make_engine(database_url)).targets()]
+    if target in known:
+        return f"there is no decision of target {target} " + (f"at or before {until}" if until else "yet")
+    return f"there is no target {target}; there are: {', '.join(known) or 'none yet'}"
+
+
 def replay_ticks(database_url: str, since_s: float | None) -> bool:
     """Replay every recorded tick and print the sum; whether all were reproduced."""
     ledger = PostgresLedger(database_url)

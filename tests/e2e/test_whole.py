@@ -76,8 +76,12 @@ def test_the_commands_answer(system: System) -> None:
         json.loads(system.command("ticks", "chat", "--json", "--limit", "1").stdout)["inputs"]["target"]["name"]
         == "chat"
     )
-    unknown = system.command("explain", "nobody")
-    assert (unknown.returncode, "default/nobody" in unknown.stderr) == (2, True)
+    for command in ("explain", "ticks"):
+        unknown = system.command(command, "nobody")
+        assert unknown.returncode == 2
+        assert "no target default/nobody; there are: default/assistant, default/chat, default/search" in unknown.stderr
+    early = system.command("explain", "chat", "--at", "2001-01-01T00:00:00Z")
+    assert (early.returncode, "no decision of target default/chat at or before 2001" in early.stderr) == (2, True)
 
 
 def test_a_second_start_and_a_taken_port_get_a_clear_word(system: System) -> None:
