@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from controlplane.planning.acquaintance import MARGIN_HORIZON_S, MARGIN_POWER
+from controlplane.planning.acquaintance import MARGIN_HORIZON_S
 from forecasters.types import Series
 from forecasters.volatility import squared_growths
 
@@ -19,8 +19,9 @@ WINDOWS_BINS = {2: 1.0, 4: 1.5}
 that comes of counting alone: the highest of three or five beside the first, in bins that share half of what they
 saw."""
 USUAL_GROWTH = 0.081
-"""Root mean square growth of the load within `MARGIN_HORIZON_S`, the Azure hour's. It grows with the time as the margin
-does whose factor it gives."""
+GROWTH_POWER = 0.7
+"""Root mean square growth of the load within `MARGIN_HORIZON_S`, the Azure hour's, and the power of the time with which
+it grows: loads wander, and go on as they went, so that it is more than the root."""
 MOST_GROWTHS = 4.0
 """Usual growths that one window counts for at most."""
 PRIOR_WINDOWS = 15.0
@@ -41,7 +42,7 @@ def volatility(load: Series, rates: Series, noise: float = 0.0) -> float:
     seen, squares = _finished(load), []
     chance = _counting_noise(_finished(rates), rates.step_s) + noise**2
     for bins, variances in WINDOWS_BINS.items():
-        usual = USUAL_GROWTH * (bins * load.step_s / MARGIN_HORIZON_S) ** MARGIN_POWER
+        usual = USUAL_GROWTH * (bins * load.step_s / MARGIN_HORIZON_S) ** GROWTH_POWER
         found = squared_growths(seen, bins, MOST_GROWTHS * usual)
         if found is not None:
             square, windows = found

@@ -15,7 +15,7 @@ from controlplane.planning.acquaintance import (
     MARGIN_POWER,
     NEW_WINDOWS,
     RAMP_HORIZON_S,
-    REGIME_QUANTILE,
+    REGIME_QUANTILES,
     TRUSTED_WINDOWS,
     Outlook,
     margin,
@@ -178,10 +178,10 @@ def test_a_ramp_that_is_sure_brings_more_than_the_margin_at_any_horizon(horizon_
     rates = make_forecast(make_target(), 10.0).requests_per_s
     plain = with_regimes(horizon_s).peak(rates, 10.0)
     sure, share = with_regimes(horizon_s, spread(12.0, 20.0)), (RAMP_HORIZON_S / horizon_s) ** 2
-    regular = share * spread(12.0, 20.0).peak_at(REGIME_QUANTILE) + (1.0 - share) * plain
+    regular = share * spread(12.0, 20.0).peak_at(REGIME_QUANTILES[RAMP]) + (1.0 - share) * plain
     assert sure.peak(rates, 10.0) == pytest.approx(regular + (1.0 - share) * (20.0 - plain))
     unsure = spread(9.9, 20.0)
-    expected = share * unsure.peak_at(REGIME_QUANTILE) + (1.0 - share) * plain
+    expected = share * unsure.peak_at(REGIME_QUANTILES[RAMP]) + (1.0 - share) * plain
     assert with_regimes(horizon_s, unsure).peak(rates, 10.0) == pytest.approx(expected), "it may as well be over"
     gentle = with_regimes(horizon_s, spread(10.0, 10.1))
     assert gentle.peak(rates, 10.0) <= plain, "the margin has as much"
@@ -254,7 +254,7 @@ def test_the_error_budget_moves_no_regime(missed: float) -> None:
     inputs = make_inputs(target, make_observation(target, 10.0), forecast, memory)
     level = planned_quantile(target.policy, memory, 10.0, 60.0)
     ((_, growth),) = Outlook.of(inputs, 10.0, 60.0, level).regimes
-    assert growth == pytest.approx(spread.peak_at(REGIME_QUANTILE) / 10.0)
+    assert growth == pytest.approx(spread.peak_at(REGIME_QUANTILES[RAMP]) / 10.0)
 
 
 def test_a_load_is_new_for_two_windows() -> None:

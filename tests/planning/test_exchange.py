@@ -87,8 +87,12 @@ def test_an_up_that_is_needed_is_not_spared() -> None:
     [
         # One of three h100 is not Ready; the other two and four of l40s carry 32, three of them 29, one of them 23.
         ({"h100": 3, "l40s": 4}, {"h100": 1}, {"h100": 3, "l40s": 0}, {"h100": 3, "l40s": 2}),
-        # Its own pending one holds all of h100, though eight of l40s carry the 24 alone.
-        ({"h100": 3, "l40s": 8}, {"h100": 1}, {"h100": 0, "l40s": 8}, {"h100": 3, "l40s": 8}),
+        # Its own pending ones hold all of h100, though eight of l40s carry the 24 alone.
+        ({"h100": 3, "l40s": 8}, {"h100": 2}, {"h100": 0, "l40s": 8}, {"h100": 3, "l40s": 8}),
+        # As many that are Ready would idle: the exchange is done.
+        ({"h100": 3, "l40s": 8}, {"h100": 1}, {"h100": 0, "l40s": 8}, {"h100": 0, "l40s": 8}),
+        # Those of another variant are held by what starts elsewhere alone, which here is given up.
+        ({"h100": 4, "l40s": 8}, {"h100": 1}, {"h100": 1, "l40s": 6}, {"h100": 1, "l40s": 6}),
         ({"h100": 3, "l40s": 8}, {"l40s": 1}, {"h100": 1, "l40s": 8}, {"h100": 1, "l40s": 8}),
     ],
 )

@@ -36,6 +36,7 @@ from controlplane.planning import decide, sentences, validate
 from controlplane.planning.demand import demand
 from controlplane.planning.falls import falling
 from controlplane.planning.rules import (
+    AcquaintanceRule,
     BoundsRule,
     Case,
     FreshnessRule,
@@ -95,13 +96,43 @@ def test_freshness(coverage: float | None, rps: float | None, proposed: int, eff
 
 
 @pytest.mark.parametrize(
-    ("pending", "age_s", "proposed", "after"), [(1, 30.0, 2, 4), (1, 30.0, 6, 6), (0, 0.0, 2, 2), (1, 2000.0, 2, 2)]
+    ("pending", "age_s", "proposed", "after"),
+    [
+        (1, 30.0, 3, 4),
+        (1, 30.0, 6, 6),
+        (0, 0.0, 2, 2),
+        (1, 2000.0, 3, 3),
+        (2, 30.0, 2, 4),
+        (2, 30.0, 1, 4),  # one idles, two are on their way
+        (2, 30.0, 0, 0),  # as many would idle
+        (1, 30.0, 2, 2),
+    ],
 )
 def test_pending_replicas_hold_downs_until_their_deadline(
     pending: int, age_s: float, proposed: int, after: int
 ) -> None:
     ruling = PendingRule().judge(case(pending=pending, pending_age_s=age_s), {"h100": proposed})
     assert ruling.after == {"h100": after}
+
+
+@pytest.mark.parametrize(
+    ("horizon_s", "watched_s", "after"), [(60.0, 299.0, 4), (60.0, 301.0, 2), (435.0, 869.0, 4), (435.0, 871.0, 2)]
+)
+def test_nothing_goes_down_before_two_cold_starts_were_watched(
+    horizon_s: float, watched_s: float, after: int
+) -> None:
+    found = case(memory=Memory(first_seen_at_s=NOW_S - watched_s))
+    forecast = replace(make_forecast(found.target, 5.0), horizon_s=horizon_s)
+    known = replace(found, inputs=replace(found.inputs, forecast=forecast))
+    ruling = AcquaintanceRule().judge(known, {"h100": 2})
+    assert ruling.after == {"h100": after}
+    assert (f"after {max(300.0, 2 * horizon_s):.0f} s" in ruling.reason) is (after == 4)
+
+
+def test_without_a_forecast_acquaintance_takes_five_minutes() -> None:
+    held, free = (case(memory=Memory(first_seen_at_s=NOW_S - seen_s)) for seen_s in (299.0, 301.0))
+    assert AcquaintanceRule().judge(held, {"h100": 2}).after == {"h100": 4}
+    assert AcquaintanceRule().judge(free, {"h100": 2}).after == {"h100": 2}
 
 
 def test_a_replacement_is_ready_before_what_it_replaces_goes() -> None:

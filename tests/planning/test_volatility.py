@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from controlplane.domain.decision import Demand, Memory
-from controlplane.planning.acquaintance import MARGIN_POWER, margin
+from controlplane.planning.acquaintance import margin
 from controlplane.planning.demand import demand
 from controlplane.planning.explain import sentences
-from controlplane.planning.volatility import LIMITS, PRIOR_WINDOWS, USUAL_GROWTH, volatility
+from controlplane.planning.volatility import GROWTH_POWER, LIMITS, PRIOR_WINDOWS, USUAL_GROWTH, volatility
 from forecasters.types import Series
 from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_tick
 
@@ -23,7 +23,7 @@ def series(values: list[float | None]) -> Series:
 
 def wandering(bins: int, ratio: float, level: float = 1000.0, seed: int = 5) -> Series:
     """A load whose growth within two and four minutes is `ratio` of the usual."""
-    usual = USUAL_GROWTH * (3 * 60.0 / 75.0) ** MARGIN_POWER / math.sqrt(3)
+    usual = USUAL_GROWTH * (3 * 60.0 / 75.0) ** GROWTH_POWER / math.sqrt(3)
     steps = np.random.default_rng(seed).normal(0.0, ratio * usual, bins)
     drift = np.zeros(bins)
     for i, step in enumerate(steps):  # drawn back to the level, so that it stays the same load

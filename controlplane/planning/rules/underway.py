@@ -14,7 +14,9 @@ from controlplane.planning.rules.case import Case, Replicas, goes_down, hold_dow
 class PendingRule:
     """Replicas that are not Ready yet, or are only asked for now, hold the downs of their role until their deadline:
     those of their own variant whole, those of others as far as what is Ready does not carry the demand by itself. A
-    variant's own are not given up for a lull: of the Azure hour that lost two percent at a cold start of 420 s."""
+    variant's own are not given up for a lull: of the Azure hour that lost two percent at a cold start of 420 s. Where
+    as many Ready ones would idle meanwhile as are on their way, it is no lull: held for the last one that came, ten
+    idled for five minutes."""
 
     name = "pending"
     blind = False
@@ -26,7 +28,7 @@ class PendingRule:
         for names in sides(case.target):
             waits = self._waits(case, proposed, names)
             if waits and any(name in names for name in goes_down(case, after)):
-                settled = [name for name in names if not _pending(case, name)]
+                settled = [name for name in names if not _pending(case, name) or _outnumbered(case, proposed, name)]
                 held = hold_downs(case, after, names)
                 held = released(case, held, after, settled, partial(_ready_carry, case, names))
                 if held != after:
@@ -41,7 +43,11 @@ class PendingRule:
         """Why downs among `names` must wait; empty where they need not."""
         deadline_s = case.target.policy.pending_deadline_s
         seen = [v for v in case.inputs.observation.variants if v.variant in names]
-        pending = [v for v in seen if v.pending and (v.oldest_pending_s or 0.0) <= deadline_s]
+        pending = [
+            v
+            for v in seen
+            if v.pending and (v.oldest_pending_s or 0.0) <= deadline_s and not _outnumbered(case, proposed, v.variant)
+        ]
         if pending:
             return ", ".join(f"{v.pending} of {v.variant} not Ready yet" for v in pending)
         ups = [n for n in names if proposed.get(n, 0) > case.current.get(n, 0)]
@@ -51,6 +57,12 @@ class PendingRule:
 def _pending(case: Case, name: str) -> int:
     seen = case.inputs.observation.variant(name)
     return 0 if seen is None else seen.pending
+
+
+def _outnumbered(case: Case, proposed: Replicas, name: str) -> bool:
+    """Whether at least as many of a variant's Ready replicas are more than is proposed as are not Ready yet."""
+    seen = case.inputs.observation.variant(name)
+    return seen is not None and seen.ready - proposed.get(name, 0) >= seen.pending
 
 
 def _ready_carry(case: Case, names: Sequence[str], left: Replicas) -> bool:
