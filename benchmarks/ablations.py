@@ -25,6 +25,8 @@ import controlplane.planning.demand as demand
 import controlplane.planning.falls as falls
 import controlplane.planning.hedging as hedging
 import controlplane.planning.rules as rules
+import controlplane.planning.rules.belief as belief
+import controlplane.planning.rules.underway as underway
 import controlplane.planning.situation as situation
 import controlplane.planning.stepper as stepper
 import controlplane.planning.volatility as volatility
@@ -106,7 +108,9 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "learning from restless minutes": ((calibration, "UNREST", 0.0),),
     "without the solver": ((hedging, "allocate", _cheapest_alone),),
     "without acquaintance": (_without_rule("acquaintance"),),
+    "acquainted after five minutes": ((belief, "ACQUAINTANCE_WINDOWS", 0.0),),
     "without pending": (_without_rule("pending"),),
+    "downs wait for the last that starts": ((underway, "outnumbered", lambda *_: False),),
     "falls waited out": ((falls, "CERTAIN", 2.0),),
     "without trials": ((hedging, "with_trials", lambda ask, *_: ask),),
     "without stabilization": (_without_rule("stabilization"),),

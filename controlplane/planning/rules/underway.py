@@ -28,7 +28,7 @@ class PendingRule:
         for names in sides(case.target):
             waits = self._waits(case, proposed, names)
             if waits and any(name in names for name in goes_down(case, after)):
-                settled = [name for name in names if not _pending(case, name) or _outnumbered(case, proposed, name)]
+                settled = [name for name in names if not _pending(case, name) or outnumbered(case, proposed, name)]
                 held = hold_downs(case, after, names)
                 held = released(case, held, after, settled, partial(_ready_carry, case, names))
                 if held != after:
@@ -46,7 +46,7 @@ class PendingRule:
         pending = [
             v
             for v in seen
-            if v.pending and (v.oldest_pending_s or 0.0) <= deadline_s and not _outnumbered(case, proposed, v.variant)
+            if v.pending and (v.oldest_pending_s or 0.0) <= deadline_s and not outnumbered(case, proposed, v.variant)
         ]
         if pending:
             return ", ".join(f"{v.pending} of {v.variant} not Ready yet" for v in pending)
@@ -59,7 +59,7 @@ def _pending(case: Case, name: str) -> int:
     return 0 if seen is None else seen.pending
 
 
-def _outnumbered(case: Case, proposed: Replicas, name: str) -> bool:
+def outnumbered(case: Case, proposed: Replicas, name: str) -> bool:
     """Whether at least as many of a variant's Ready replicas are more than is proposed as are not Ready yet."""
     seen = case.inputs.observation.variant(name)
     return seen is not None and seen.ready - proposed.get(name, 0) >= seen.pending
