@@ -118,9 +118,7 @@ def test_pending_replicas_hold_downs_until_their_deadline(
 @pytest.mark.parametrize(
     ("horizon_s", "watched_s", "after"), [(60.0, 299.0, 4), (60.0, 301.0, 2), (435.0, 869.0, 4), (435.0, 871.0, 2)]
 )
-def test_nothing_goes_down_before_two_cold_starts_were_watched(
-    horizon_s: float, watched_s: float, after: int
-) -> None:
+def test_nothing_goes_down_before_two_cold_starts_were_watched(horizon_s: float, watched_s: float, after: int) -> None:
     found = case(memory=Memory(first_seen_at_s=NOW_S - watched_s))
     forecast = replace(make_forecast(found.target, 5.0), horizon_s=horizon_s)
     known = replace(found, inputs=replace(found.inputs, forecast=forecast))

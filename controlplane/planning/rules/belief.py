@@ -9,9 +9,9 @@ from controlplane.planning.rules.case import Case, Replicas, goes_down, hold_dow
 ACQUAINTANCE_S = 300.0
 """Five minutes: as long as HPA's own window; the step cost is then known to a few percent, and a trend is seen."""
 ACQUAINTANCE_WINDOWS = 2.0
-"""And so many windows of what is looked ahead, where these are longer: what was given back for a lull comes a cold start
-late. At 420 s and after five minutes a window of ServeGen's large model lost 10 % of its requests, and the Azure hour
-with copies within 100 s a quarter; after two windows 0.1 and 1.7 %, for no more."""
+"""And so many windows of what is looked ahead, where these are longer: what was given back for a lull comes a cold
+start late. At 420 s and after five minutes a window of ServeGen's large model lost 10 % of its requests, and the Azure
+hour with copies within 100 s a quarter; after two windows 0.1 and 1.7 %, for no more."""
 
 
 class ModeRule:
