@@ -9,6 +9,7 @@ import pytest
 from controlplane.domain.decision import (
     Capacity,
     CapacityBound,
+    ColdStart,
     Decision,
     Demand,
     Memory,
@@ -121,10 +122,21 @@ def test_pending_replicas_hold_downs_until_their_deadline(
 def test_nothing_goes_down_before_two_cold_starts_were_watched(horizon_s: float, watched_s: float, after: int) -> None:
     found = case(memory=Memory(first_seen_at_s=NOW_S - watched_s))
     forecast = replace(make_forecast(found.target, 5.0), horizon_s=horizon_s)
-    known = replace(found, inputs=replace(found.inputs, forecast=forecast))
+    starts = {"h100": ColdStart(horizon_s, horizon_s, 1)}
+    known = replace(found, inputs=replace(found.inputs, forecast=forecast, cold_starts=starts))
     ruling = AcquaintanceRule().judge(known, {"h100": 2})
     assert ruling.after == {"h100": after}
     assert (f"after {max(300.0, 2 * horizon_s):.0f} s" in ruling.reason) is (after == 4)
+
+
+@pytest.mark.parametrize(("samples", "watched_s", "after"), [(0, 599.0, 4), (0, 601.0, 2), (1, 301.0, 2)])
+def test_where_no_start_was_seen_the_pending_deadline_is_watched(samples: int, watched_s: float, after: int) -> None:
+    policy = Policy(Mode.LIVE, SLO, pending_deadline_s=600.0)
+    found = case(policy, Memory(first_seen_at_s=NOW_S - watched_s))
+    forecast = replace(make_forecast(found.target, 5.0), horizon_s=60.0)
+    starts = {"h100": ColdStart(45.0, 45.0, samples)}
+    known = replace(found, inputs=replace(found.inputs, forecast=forecast, cold_starts=starts))
+    assert AcquaintanceRule().judge(known, {"h100": 2}).after == {"h100": after}
 
 
 def test_without_a_forecast_acquaintance_takes_five_minutes() -> None:

@@ -41,8 +41,9 @@ workloads:
 """
 
 
-SETTLED_TICKS = 36
-"""Nine minutes: two cold starts of acquaintance, and what the fleet takes to shrink."""
+SETTLED_TICKS = 66
+"""Sixteen minutes and a half: a quarter of an hour of acquaintance, since no start was seen, and what the fleet takes
+to shrink."""
 
 
 def two_zones(other_usd: float) -> Scenario:
@@ -50,7 +51,7 @@ def two_zones(other_usd: float) -> Scenario:
     return parse_scenario(SCENARIO.format(zones=zones), "two zones")
 
 
-def rippling(minutes: int = 16, base_rps: float = 80.0) -> Trace:
+def rippling(minutes: int = 25, base_rps: float = 80.0) -> Trace:
     """Poisson requests whose rate goes up and down by 8 % every seven minutes."""
     random = np.random.default_rng(5)
     length_s = minutes * 60.0

@@ -99,7 +99,7 @@ class Run:
 
 @pytest.mark.parametrize("name", ["chat-8b", "league-8b"])
 def test_it_answers_as_the_production_brain_does_and_follows_the_load(name: str) -> None:
-    run = Run(load_scenario(name), tripling(40 if name == "league-8b" else 30)).play(compare=True)
+    run = Run(load_scenario(name), tripling(40 if name == "league-8b" else 50)).play(compare=True)
     assert [a.desired for a in run.answers] == run.expected
     third = len(run.wanted) // 3
     before, peak = run.wanted[third - 1], max(run.wanted[third : 2 * third + 4])

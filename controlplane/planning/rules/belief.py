@@ -60,12 +60,21 @@ class AcquaintanceRule:
         """See `Rule`."""
         first_s = case.inputs.memory.first_seen_at_s
         watched_s = 0.0 if first_s is None else case.now_s - first_s
-        forecast = case.inputs.forecast
-        needed_s = max(ACQUAINTANCE_S, ACQUAINTANCE_WINDOWS * forecast.horizon_s if forecast else 0.0)
+        needed_s = _needed_s(case)
         if watched_s < needed_s and goes_down(case, proposed):
             words = f"watched for {watched_s:.0f} s; downs begin after {needed_s:.0f} s"
             return ruling(self, proposed, hold_downs(case, proposed), words, RulingEffect.HOLD)
         return ruling(self, proposed, proposed, f"watched for {watched_s:.0f} s")
+
+
+def _needed_s(case: Case) -> float:
+    """For how long a target must be watched. Where no replica was seen to start, nobody knows what one that is given
+    back takes to come again, and the deadline that people set for it counts."""
+    forecast, starts = case.inputs.forecast, case.inputs.cold_starts.values()
+    if forecast is None:
+        return ACQUAINTANCE_S
+    unknown_s = 0.0 if any(start.samples for start in starts) else case.target.policy.pending_deadline_s
+    return max(ACQUAINTANCE_S, ACQUAINTANCE_WINDOWS * forecast.horizon_s, unknown_s)
 
 
 class SpoolRule:
