@@ -61,8 +61,16 @@ def explain_target(
     key = f"{namespace}/{name}"
     found = None if "\x00" in key else queries.tick_at(key, moment(at, "at"))
     if found is None:
-        raise NotFound(f"there is no decision of target {key}" + (f" at or before {at}" if at else ""))
+        raise NotFound(_nothing(queries, namespace, key, at))
     return _explained(queries, found)
+
+
+def _nothing(queries: Queries, namespace: str, key: str, at: str | None) -> str:
+    """Why there is no decision to explain: none was made by then, or there is no such target, and which there are."""
+    near = [one.key for one in queries.targets() if one.namespace == namespace]
+    if at is not None or key in near:
+        return f"there is no decision of target {key} " + (f"at or before {at}" if at else "yet")
+    return f"there is no target {key}; in namespace {namespace} there are: {', '.join(near) or 'none'}"
 
 
 @router.get("/targets/{namespace}/{name}/why-not", responses=MISSING)

@@ -57,6 +57,11 @@ def counts(option: str, text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
+def names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Names that were typed apart, repeated, or as `one,two`."""
+    return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
+
+
 def accelerators(names: Sequence[str], prices: Sequence[str]) -> tuple[Accelerator, ...]:
     """Those of the catalog by name (all without names), at the prices given as `NAME=USD`.
 

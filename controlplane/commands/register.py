@@ -183,17 +183,18 @@ def league(
 ) -> None:
     """Tidegate and its peers on the same traces, scenarios and cold starts: attainment, cost, and the oracle's."""
     from controlplane.commands.league import LeagueOptions, default_policies, default_scenarios, run_league
+    from controlplane.commands.options import names
 
     run_league(
         LeagueOptions(
             traces=trace,
             scenarios=scenario or default_scenarios(),
             cold_starts=cold_start,
-            policies=policy or default_policies(),
+            policies=names(policy or ()) or default_policies(),
             tuned=tuned,
             requests=None if full else requests,
             jobs=jobs,
-            again=again or (),
+            again=names(again or ()),
             json_path=out,
             plot_path=plot,
             copies_within_s=copies_within,

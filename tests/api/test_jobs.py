@@ -150,6 +150,13 @@ def test_why_the_last_scale_down_was_not_done(desk: Desk) -> None:
     assert up.status_code == 404
 
 
+def test_a_target_that_does_not_exist_is_told_from_one_without_a_decision(desk: Desk) -> None:
+    unknown = desk.client.get("/api/v1/targets/default/chad/explain").json()["detail"]
+    assert unknown == "there is no target default/chad; in namespace default there are: default/chat"
+    early = desk.client.get("/api/v1/targets/default/chat/explain", params={"at": 1.0}).json()["detail"]
+    assert early == "there is no decision of target default/chat at or before 1.0"
+
+
 @pytest.mark.parametrize(
     "path", ["/ticks/none/explain", "/targets/default/none/explain", "/targets/default/none/why-not"]
 )

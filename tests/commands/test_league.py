@@ -66,7 +66,7 @@ def test_a_second_call_plays_only_what_is_not_there(trace: Path, tmp_path: Path)
     assert league("--trace", trace, "--policy", "static:14", "static:15", "--json", out).exit_code == 0
     assert rows(out)[:2] == first  # wall_s too: they were not played
     assert {r["policy"] for r in rows(out)} == {"oracle", "static:14", "static:15"}
-    third = league("--trace", trace, "--policy", "static:14", "static:15", "--json", out)
+    third = league("--trace", trace, "--policy", "static:14, static:15", "--json", out)
     assert "3 of 3 rows are in" in third.stderr
     again = league("--trace", trace, "--policy", "static:14", "--again", "static:14", "--json", out)
     assert again.exit_code == 0
