@@ -54,8 +54,8 @@ start of 60 s ramps save 1 to 3 % on the league's windows, and cost 3 % on a ner
 Believed so at 180 s they lose 1 to 3 % of the Azure hour's requests."""
 SURE_QUANTILE, STEEP_QUANTILE = 0.1, 0.75
 """A ramp that is sure to bring more than there is now may bring more than the margin has, at any horizon: by how much
-its upper quartile is above that. A wave of an hour that swings by 60 % (`benchmarks.wave_trace`) attains 98.8 and
-93.4 % at cold starts of 180 and 420 s; planner version 11, without, had 97.7 and 85.2 %. Where the load fell by two
+its upper quartile is above that. A wave of an hour that swings by 60 % (`benchmarks.wave_trace`) attains 99.2 and
+94.5 % at cold starts of 180 and 420 s; planner version 11, without, had 97.7 and 85.2 %. Where the load fell by two
 thirds its slope is uncertain for an hour: without the first condition ServeGen's large model costs 13 % more."""
 
 
