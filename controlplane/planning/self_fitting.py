@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from controlplane.domain.decision import ColdStart
 from controlplane.domain.observation import Inventory
 from controlplane.domain.target import Target
 from controlplane.planning.cold_start_log import ColdStartLog
@@ -16,10 +17,12 @@ REFIT_S = 21_600.0
 
 
 class SelfFittingStepper:
-    """Steps one group of targets; what the views say of cold starts is measured from their replicas instead."""
+    """Steps one group of targets; what the views say of cold starts is measured from their replicas instead. `known`
+    are cold starts that were measured before, by target and variant: they count until newer ones are."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, known: Mapping[str, Mapping[str, ColdStart]] | None = None) -> None:
         self._stepper = GroupStepper(group)
+        self._before = known or {}
         self._logs: dict[str, ColdStartLog] = {}
         self._refit_at_s: float | None = None
 
@@ -35,9 +38,11 @@ class SelfFittingStepper:
     def _measured(self, view: TargetView) -> TargetView:
         log = self._logs.setdefault(view.target.key, ColdStartLog())
         log.note(view.replicas)
-        return replace(view, cold_starts=log.measured())
+        return replace(view, cold_starts=self._starts(view.target.key))
+
+    def _starts(self, target: str) -> dict[str, ColdStart]:
+        return {**self._before.get(target, {}), **self._logs[target].measured()}
 
     def _refit(self, target: Target, now_s: float) -> None:
-        measured = self._logs[target.key].measured()
-        starts = known_cold_starts(target, measured)
+        starts = known_cold_starts(target, self._starts(target.key))
         self._stepper.refit(target.key, now_s, horizon(target, starts))

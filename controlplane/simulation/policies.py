@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from controlplane.domain.decision import ColdStart
 from controlplane.domain.target import Target
 from controlplane.planning.self_fitting import SelfFittingStepper
 from controlplane.planning.stepper import TargetView
@@ -54,15 +55,21 @@ def _nobody(target: Target, _: float) -> Target:
 class TidegatePolicy:
     """The production brain: the same stepper, and so the same planning code, that the controller drives.
 
-    `people` puts what people say at a time over a target.
+    `people` puts what people say at a time over a target; `cold_starts` are those that were measured before, by target
+    and variant.
     """
 
     name = "tidegate"
     interval_s = 15.0
 
-    def __init__(self, scenario: Scenario, people: Callable[[Target, float], Target] = _nobody) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        people: Callable[[Target, float], Target] = _nobody,
+        cold_starts: Mapping[str, Mapping[str, ColdStart]] | None = None,
+    ) -> None:
         self._targets, self._people = scenario.targets, people
-        self._steppers = {target.group: SelfFittingStepper(target.group) for target in scenario.targets}
+        self._steppers = {target.group: SelfFittingStepper(target.group, cold_starts) for target in scenario.targets}
 
     def step(self, view: FleetView) -> Mapping[str, Mapping[str, int]]:
         """See `Policy`."""

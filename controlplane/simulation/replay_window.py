@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from controlplane.domain.decision import Tick
+from controlplane.domain.decision import ColdStart, Tick
 from controlplane.domain.manifest import API_VERSION, KIND, ManifestError, target_from_manifest
 from controlplane.domain.target import Target, Variant
 from controlplane.simulation.backtest import Policy
@@ -16,6 +16,9 @@ from controlplane.simulation.recorded import RecordedTraffic, load_points, recor
 from controlplane.simulation.said import Obeying, Said
 from controlplane.simulation.scenario import Scenario, ScenarioError
 from controlplane.simulation.window_play import POINTS, play_window
+
+Starts = Mapping[str, Mapping[str, ColdStart]]
+"""Measured cold starts, by target and variant."""
 
 LIVE = "live"
 """The policy that the window ended with."""
@@ -75,9 +78,9 @@ def replay_window(ticks: Sequence[Tick], asked: Replayed, heard: Callable[[float
             which, traffic, since_s, until_s, policy, watched, lambda share: heard((place + share) / plays)
         )
 
-    said = Said.of(ticks)
-    others = () if asked.policy == LIVE else (_other(scenario, asked, said, play),)
-    live = replace(play(scenario, TidegatePolicy(scenario, said.over), plays - 1), policy=LIVE)
+    said, starts = Said.of(ticks), _measured_starts(ticks)
+    others = () if asked.policy == LIVE else (_other(scenario, asked, said, starts, play),)
+    live = replace(play(scenario, TidegatePolicy(scenario, said.over, starts), plays - 1), policy=LIVE)
     runs = (*others, live)
     recorded = recorded_run(ticks, until_s, POINTS)
     return Comparison(
@@ -92,12 +95,20 @@ def replay_window(ticks: Sequence[Tick], asked: Replayed, heard: Callable[[float
     )
 
 
-def _other(scenario: Scenario, asked: Replayed, said: Said, play: Callable[[Scenario, Policy, int], Run]) -> Run:
+def _measured_starts(ticks: Sequence[Tick]) -> Starts:
+    """What had been measured of cold starts when the window began: a play need not find out what was known."""
+    first = min(ticks, key=lambda tick: tick.at_s).inputs
+    return {first.target.key: {name: start for name, start in first.cold_starts.items() if start.samples}}
+
+
+def _other(
+    scenario: Scenario, asked: Replayed, said: Said, starts: Starts, play: Callable[[Scenario, Policy, int], Run]
+) -> Run:
     target = scenario.targets[0]
     if asked.policy != VERSION:
         return play(scenario, Obeying(policy_named(asked.policy, scenario), target, said), 0)
     changed = with_target(scenario, under_spec(target, asked.spec or {}))
-    return replace(play(changed, TidegatePolicy(changed, said.over), 0), policy=VERSION)
+    return replace(play(changed, TidegatePolicy(changed, said.over, starts), 0), policy=VERSION)
 
 
 def with_target(scenario: Scenario, target: Target) -> Scenario:

@@ -68,7 +68,7 @@ async def test_without_a_snapshot_nothing_goes_down_until_the_ledger_is_back() -
     world = World(replicas=6)
     world.snapshot.broken = True
     away(world)
-    await world.tick(30)
+    await world.tick(66)
     world.ledger.away = world.directives.away = False
     world.real_s += 10.0
     ticks = await world.tick(20)

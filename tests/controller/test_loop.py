@@ -138,14 +138,14 @@ async def test_recorded_ticks_replay_exactly() -> None:
 
 async def test_shadow_decides_and_touches_nothing() -> None:
     world = World(Mode.SHADOW, replicas=8)
-    ticks = await world.tick(40)
+    ticks = await world.tick(70)
     assert any(t.decision.desired != t.decision.current for t in ticks)
     assert world.actuator.applied == []
 
 
 async def test_a_down_is_checked_again_and_takes_the_idlest_first() -> None:
     world = World(replicas=6)
-    ticks = await world.tick(30)
+    ticks = await world.tick(70)  # nothing goes down for a quarter of an hour where no start was seen
     downs = [call for call in world.actuator.applied if call.replicas_to < call.replicas_from]
     assert downs
     assert all(len(call.idlest_first) == call.replicas_from - call.replicas_to for call in downs)
@@ -168,10 +168,10 @@ async def test_a_ledger_that_is_away_stops_nothing_and_loses_nothing() -> None:
 async def test_a_spool_that_cannot_be_written_holds_downs_and_lets_ups_go() -> None:
     world = World(replicas=8)
     world.spool.broken = True
-    ticks = await world.tick(40)
+    ticks = await world.tick(70)
     assert all(call.replicas_to > call.replicas_from for call in world.actuator.applied)
     assert any("the spool cannot be written" in t.decision.reason for t in ticks)
-    assert len(ticks) == 40
+    assert len(ticks) == 70
 
 
 class _LateFailure(MemorySpool):
@@ -186,7 +186,7 @@ async def test_an_intent_that_fails_after_the_probe_still_holds_the_down() -> No
     world.spool = _LateFailure()
     world.spool.broken = True
     world.controller = world.start()
-    ticks = await world.tick(40)
+    ticks = await world.tick(70)
     refused = [a for t in ticks for a in t.actuations if a.result is ActuationResult.REFUSED]
     assert all(call.replicas_to > call.replicas_from for call in world.actuator.applied)
     assert {a.detail for a in refused} == {"the intent could not be kept"}
