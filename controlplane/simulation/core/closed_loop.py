@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from controlplane.simulation.core import state as s
-from controlplane.simulation.core.engine import advance, running, submit
+from controlplane.simulation.core.batch import running
+from controlplane.simulation.core.engine import advance, submit
 from controlplane.simulation.core.jit import jit
 from controlplane.simulation.core.state import Ints, State, borrowed_state
 

@@ -16,7 +16,8 @@ import math
 import numpy as np
 
 from controlplane.simulation.core import state as s
-from controlplane.simulation.core.heaps import pop_key, push_key, push_timed, remove_value
+from controlplane.simulation.core.batch import blocks_for, blocks_of, join, leave, make_room, running
+from controlplane.simulation.core.heaps import pop_key, push_timed
 from controlplane.simulation.core.jit import jit
 from controlplane.simulation.core.state import State
 
@@ -35,12 +36,6 @@ def observe(st: State, e: int, histogram: int, value: float, times: float) -> No
     st.bucket_counts[e, histogram, low] += times
     st.bucket_sums[e, histogram, 0] += value * times
     st.bucket_sums[e, histogram, 1] += times
-
-
-@jit
-def running(st: State, e: int) -> int:
-    """Sequences in the batch."""
-    return int(st.engine_numbers[e, s.LIVE] + st.engine_numbers[e, s.PREFILLING])
 
 
 @jit
@@ -129,12 +124,7 @@ def _steps_to_cover(st: State, e: int, duration_s: float) -> int:
     return int(max(1, math.ceil(steps - 1e-9)))
 
 
-# Admission and KV blocks
-
-
-@jit
-def _blocks(st: State, e: int, tokens: int) -> int:
-    return int(-(-tokens // st.engine_numbers[e, s.BLOCK]))
+# Admission
 
 
 @jit
@@ -146,7 +136,7 @@ def _admit(st: State, e: int) -> None:
         budget -= numbers[st.prefilling[e, place], s.LEFT]
     while own[e, s.WAITING] > 0 and budget > 0 and running(st, e) < own[e, s.MAX_SEQS]:
         r = own[e, s.HEAD]
-        blocks = _blocks(st, e, numbers[r, s.ISL] + numbers[r, s.MADE])
+        blocks = blocks_of(st, e, numbers[r, s.ISL] + numbers[r, s.MADE])
         # One spare block a decoding sequence: what is admitted must not be preempted by the next step already.
         if blocks + own[e, s.LIVE] > own[e, s.FREE] and running(st, e) > 0:
             return
@@ -179,91 +169,7 @@ def _arrive_with_kv(st: State, e: int, r: int) -> None:
     if math.isnan(times[r, s.FIRST]):
         times[r, s.FIRST] = now_s
     observe(st, e, s.TTFT, now_s - times[r, s.ENTERED], 1.0)
-    _join(st, e, r)
-
-
-@jit
-def _join(st: State, e: int, r: int) -> None:
-    own, numbers = st.engine_numbers, st.request_numbers
-    tokens = numbers[r, s.ISL] + numbers[r, s.MADE]
-    numbers[r, s.ORIGIN] = own[e, s.COUNT] - numbers[r, s.MADE]
-    own[e, s.FREE] += numbers[r, s.BLOCKS] - _blocks(st, e, tokens)
-    numbers[r, s.BLOCKS] = 0
-    st.residues[e, _residue(st, e, r)] += 1
-    end = numbers[r, s.ORIGIN] + numbers[r, s.GOAL]
-    push_key(st.heap_keys[e], st.heap_requests[e], own[e, s.LIVE], (end << 32) | numbers[r, s.ORDER], r)
-    own[e, s.LIVE] += 1
-    own[e, s.CONTEXT] += tokens
-
-
-@jit
-def _residue(st: State, e: int, r: int) -> int:
-    """The decode count, modulo the block, after which the sequence's tokens begin a new block."""
-    numbers = st.request_numbers
-    return int((1 - numbers[r, s.ISL] + numbers[r, s.ORIGIN]) % st.engine_numbers[e, s.BLOCK])
-
-
-@jit
-def _leave(st: State, e: int, r: int) -> int:
-    """Free the blocks of a sequence that was taken from the heap; returns its output tokens."""
-    own, numbers = st.engine_numbers, st.request_numbers
-    made = own[e, s.COUNT] - numbers[r, s.ORIGIN]
-    tokens = numbers[r, s.ISL] + made
-    st.residues[e, _residue(st, e, r)] -= 1
-    own[e, s.FREE] += _blocks(st, e, tokens)
-    own[e, s.LIVE] -= 1
-    own[e, s.CONTEXT] -= tokens
-    return int(made)
-
-
-@jit
-def _blocks_for(st: State, e: int, steps: int) -> int:
-    """New KV blocks that the next `steps` decode steps need."""
-    own = st.engine_numbers
-    size = own[e, s.BLOCK]
-    needed = (steps // size) * own[e, s.LIVE]
-    for k in range(1, steps % size + 1):
-        needed += st.residues[e, (own[e, s.COUNT] + k) % size]
-    return int(needed)
-
-
-@jit
-def _make_room(st: State, e: int) -> None:
-    """Preempt the newest sequences until the next decode step has its blocks; they are computed again later."""
-    own, numbers = st.engine_numbers, st.request_numbers
-    while _blocks_for(st, e, 1) > own[e, s.FREE] and running(st, e) > 1:
-        newest, place = s.NONE, s.NONE
-        for i in range(own[e, s.LIVE]):
-            r = st.heap_requests[e, i]
-            if newest == s.NONE or numbers[r, s.ORDER] > numbers[newest, s.ORDER]:
-                newest = r
-        for i in range(own[e, s.PREFILLING]):
-            r = st.prefilling[e, i]
-            if newest == s.NONE or numbers[r, s.ORDER] > numbers[newest, s.ORDER]:
-                newest, place = r, i
-        if place == s.NONE:
-            remove_value(st.heap_keys[e], st.heap_requests[e], own[e, s.LIVE], newest)
-            numbers[newest, s.MADE] = _leave(st, e, newest)
-        else:
-            for i in range(place, own[e, s.PREFILLING] - 1):
-                st.prefilling[e, i] = st.prefilling[e, i + 1]
-            own[e, s.PREFILLING] -= 1
-            own[e, s.FREE] += numbers[newest, s.BLOCKS]
-        _requeue(st, e, newest)
-
-
-@jit
-def _requeue(st: State, e: int, r: int) -> None:
-    """To the head of the queue: what was preempted comes first, and its tokens are read anew."""
-    own, numbers = st.engine_numbers, st.request_numbers
-    numbers[r, s.LEFT] = numbers[r, s.ISL] + numbers[r, s.MADE]
-    numbers[r, s.BLOCKS] = 0
-    st.counters[e, s.PREEMPTIONS] += 1
-    numbers[r, s.NEXT] = own[e, s.HEAD] if own[e, s.WAITING] > 0 else s.NONE
-    if own[e, s.WAITING] == 0:
-        own[e, s.TAIL] = r
-    own[e, s.HEAD] = r
-    own[e, s.WAITING] += 1
+    join(st, e, r)
 
 
 # Steps
@@ -273,8 +179,8 @@ def _requeue(st: State, e: int, r: int) -> None:
 def _step_with_prompts(st: State, e: int) -> None:
     """One step in which prompts are read, beside one token for every decoding sequence."""
     own, numbers, times = st.engine_numbers, st.request_numbers, st.engine_times
-    if _blocks_for(st, e, 1) > own[e, s.FREE]:
-        _make_room(st, e)
+    if blocks_for(st, e, 1) > own[e, s.FREE]:
+        make_room(st, e)
     budget = max(1, own[e, s.MAX_BATCHED] - own[e, s.LIVE])
     chunk, pairs, ended = 0, 0.0, 0
     for place in range(own[e, s.PREFILLING]):
@@ -319,24 +225,24 @@ def _prompt_read(st: State, e: int, r: int) -> None:
         numbers[r, s.BLOCKS] = 0
         _finish(st, e, r, numbers[r, s.MADE])
     else:
-        _join(st, e, r)
+        join(st, e, r)
 
 
 @jit
 def _decode_run(st: State, e: int, until_s: float) -> None:
     """As many decode-only steps as nothing interrupts: to the first end, to `until_s`, or to a lack of blocks."""
     own = st.engine_numbers
-    if _blocks_for(st, e, 1) > own[e, s.FREE]:
-        _make_room(st, e)
+    if blocks_for(st, e, 1) > own[e, s.FREE]:
+        make_room(st, e)
     live = own[e, s.LIVE]
     steps = min(
         (st.heap_keys[e, 0] >> 32) - own[e, s.COUNT], _steps_to_cover(st, e, until_s - st.engine_times[e, s.NOW])
     )
     if own[e, s.WAITING] > 0:
         steps = min(steps, 1)
-    if _blocks_for(st, e, steps) > own[e, s.FREE]:
+    if blocks_for(st, e, steps) > own[e, s.FREE]:
         steps = max(1, own[e, s.BLOCK] * (own[e, s.FREE] // live))
-        steps = steps if _blocks_for(st, e, steps) <= own[e, s.FREE] else 1
+        steps = steps if blocks_for(st, e, steps) <= own[e, s.FREE] else 1
     observe(st, e, s.ITERATION, float(live), float(steps))
     _pass(st, e, steps, _run_s(st, e, steps))
     _end_finished(st, e)
@@ -349,7 +255,7 @@ def _pass(st: State, e: int, steps: int, seconds: float) -> None:
     own[e, s.ENDING] = own[e, s.ENDING_BLOCKS] = 0
     live = own[e, s.LIVE]
     if live > 0:
-        own[e, s.FREE] -= _blocks_for(st, e, steps)
+        own[e, s.FREE] -= blocks_for(st, e, steps)
         own[e, s.COUNT] += steps
         own[e, s.CONTEXT] += live * steps
         observe(st, e, s.ITL, seconds / steps, float(live * steps))
@@ -363,7 +269,7 @@ def _end_finished(st: State, e: int) -> None:
     while own[e, s.LIVE] > 0 and (st.heap_keys[e, 0] >> 32) <= own[e, s.COUNT]:
         r = pop_key(st.heap_keys[e], st.heap_requests[e], own[e, s.LIVE])
         free = own[e, s.FREE]
-        made = _leave(st, e, r)
+        made = leave(st, e, r)
         own[e, s.ENDING_BLOCKS] += own[e, s.FREE] - free
         _finish(st, e, r, made)
 

@@ -17,7 +17,8 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 def jit(function: Function) -> Function:
     """Compile at the first call and keep the machine code beside the source, or in the user's cache where that cannot
-    be written. With `NUMBA_DISABLE_JIT=1` the same code runs in the interpreter."""
+    be written. What is kept knows changes of its own file alone: after one of a function that is called from another
+    file, delete `__pycache__/*.nb*`. With `NUMBA_DISABLE_JIT=1` the same code runs in the interpreter."""
     return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
