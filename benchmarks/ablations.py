@@ -114,6 +114,7 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "falls waited out": ((falls, "CERTAIN", 2.0),),
     "without trials": ((hedging, "with_trials", lambda ask, *_: ask),),
     "without stabilization": (_without_rule("stabilization"),),
+    "lulls followed": (_without_rule("lull"),),
     "without the flap budget": (_without_rule("flaps"),),
 }
 

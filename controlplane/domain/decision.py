@@ -40,6 +40,9 @@ class Forecast:
     """What requests/s may be doing beside wandering, from the last hour."""
     volatility: float = 1.0
     """How much the load grows within minutes beside what is usual, as seen so far."""
+    recent_rps: float | None = None
+    """What came in the last quarter of an hour, in the mean, as requests/s of now's lengths that bring as much work.
+    None where it is not known, and where roles are split."""
     level: LoadLevel | None = None
     """What is taken to come now, where minutes differ by more than counting explains; None: what came last."""
 

@@ -31,7 +31,7 @@ from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
 
-PLANNER_VERSION = "13"
+PLANNER_VERSION = "14"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 

@@ -67,6 +67,19 @@ class RecentLoad:
         seen = zip(*(rates(load) for load in self.loads[first:]), strict=True)
         return np.stack([np.interp(ends_s, self.at_s[first:], column) for column in seen], axis=1)
 
+    def mean_rps(
+        self, now_s: float, length_s: float, costs: Sequence[StepCost], cached_share: float, present: Load | None = None
+    ) -> float | None:
+        """Requests/s of the kind that comes now, or of `present`, that would bring the mean work of the last
+        `length_s`, by the first of `costs`, or as many as came where there is none. None where nothing is known of the
+        last minute, or where nothing comes now."""
+        rows = self.columns(now_s)[-max(1, round(length_s / RATE_WINDOW_S)) :]
+        if not len(rows):
+            return None
+        now = rows[-1:] if present is None else np.array([rates(present)])
+        (before, *_), (unit, *_) = ((*works(some, costs, cached_share), some[:, 0]) for some in (rows, now))
+        return float(before.mean() / unit[0] * now[0, 0]) if unit[0] > 0 else None
+
     def since(self, from_s: float) -> tuple[Load, ...]:
         """The loads that were observed later than `from_s`, oldest first; the newest in any case."""
         first = next((i for i, t in enumerate(self.at_s) if t > from_s), len(self.at_s) - 1)

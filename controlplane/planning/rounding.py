@@ -65,6 +65,7 @@ def rounded_forecast(made: Forecast) -> Forecast:
         work_cached_share=rounded(made.work_cached_share, ROUGH_DIGITS),
         regimes=tuple(_regime(found) for found in made.regimes),
         volatility=rounded(made.volatility, ROUGH_DIGITS),
+        recent_rps=_maybe(made.recent_rps),
         level=None if made.level is None else _level(made.level),
     )
 

@@ -24,6 +24,7 @@ from controlplane.planning.load_level import load_level
 from controlplane.planning.memory import settled
 from controlplane.planning.recent_load import LAG_S, RecentLoad
 from controlplane.planning.rounding import CLOCK_DECIMALS, SEEN_DIGITS, rounded, rounded_forecast, rounded_observation
+from controlplane.planning.rules.lull import LULL_S
 from controlplane.planning.volatility import volatility
 from controlplane.planning.work import MOST_CACHED, followed_share, side_costs, work_cost, work_series
 from forecasters.base import Forecaster
@@ -178,8 +179,13 @@ class GroupStepper:
         costs = () if cached > MOST_CACHED else side_costs(target)
         regimes = find_regimes(known.recent.minutes(now_s, costs, cached), horizon_s, LAG_S)
         level = load_level(known.recent, now_s, costs, cached)
+        present = None if level is None else level.load
+        recent = None if target.split else known.recent.mean_rps(now_s, LULL_S, costs, cached, present)
         forecast = Forecast(
-            *(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s), regimes=regimes, level=level
+            *(target.key, now_s, horizon_s, rates, prompts, answers, known.fitted_at_s),
+            regimes=regimes,
+            recent_rps=recent,
+            level=level,
         )
         return rounded_forecast(self._with_work(target, known, forecast, history))
 

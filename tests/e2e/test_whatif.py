@@ -51,7 +51,7 @@ def test_the_last_hours_are_replayed_under_hpa_from_a_decision(system: System, a
     page = opened(admin, f"{system.url}/ticks/{system.ticks()[0]['id']}")
     page.get_by_role("button", name="Replay").click()
     page.get_by_role("menuitem", name="HPA on the queue").click(timeout=30_000)
-    page.wait_for_url("**/what-if/*", timeout=30_000)
+    page.wait_for_url("**/what-if/*", timeout=PLAYED_MS)
     expect(page.get_by_test_id("way-row")).to_have_count(3, timeout=PLAYED_MS)
     expect(page.get_by_test_id("findings")).to_contain_text("HPA on the queue costs")
     expect(page.get_by_test_id("pareto-point")).to_have_count(3)
@@ -67,7 +67,7 @@ def test_another_slo_is_compared_with_a_peer_in_one_go(system: System, admin: Br
     page.get_by_role("textbox", name="TPOT SLO").fill("60")
     expect(page.get_by_test_id("will-run")).to_contain_text("The live policy, if TPOT SLO 60.0 ms")
     page.get_by_role("button", name="Run 2 and compare").click()
-    page.wait_for_url("**/what-if/*?with=*", timeout=30_000)
+    page.wait_for_url("**/what-if/*?with=*", timeout=PLAYED_MS)
     expect(page.get_by_role("region", name="Every request played")).to_contain_text("Knative KPA", timeout=PLAYED_MS)
     expect(page.get_by_role("region", name="Decisions made again")).to_contain_text(
         "If TPOT SLO 60.0 ms", timeout=PLAYED_MS

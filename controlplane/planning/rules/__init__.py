@@ -10,6 +10,7 @@ from controlplane.planning.rules.belief import AcquaintanceRule, FreshnessRule, 
 from controlplane.planning.rules.case import Case, Replicas, Rule
 from controlplane.planning.rules.exchange import ExchangeRule
 from controlplane.planning.rules.limits import BoundsRule
+from controlplane.planning.rules.lull import LullRule
 from controlplane.planning.rules.pace import FlapRule, RateRule, StabilizationRule, ToleranceRule
 from controlplane.planning.rules.people import FreezeRule, ManualScaleRule, OverrideRule, says
 from controlplane.planning.rules.rivals import ConflictRule
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     DrainRule(),
     FlapRule(),
     StabilizationRule(),
+    LullRule(),
     ExchangeRule(),
     IdleRule(),
     RateRule(),
@@ -88,6 +90,7 @@ __all__ = [
     "FreshnessRule",
     "HeadroomRule",
     "IdleRule",
+    "LullRule",
     "ManualScaleRule",
     "ModeRule",
     "OverrideRule",

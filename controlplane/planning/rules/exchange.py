@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from controlplane.domain.decision import Ruling, RulingEffect
 from controlplane.planning.rules.case import Case, Replicas, ruling, sides
+from controlplane.planning.rules.lull import to_carry_on
 from controlplane.planning.rules.pace import ROUNDING
 
 
 class ExchangeRule:
-    """Where the window's recommendations do not agree on an exchange, so that its down is held, its up is left undone
-    as far as what stays carries what the plan did: else a plan that wavers between two fleets of about the same price
-    buys both. Once they agree it is done, the new Ready before the old goes."""
+    """Where the window's recommendations do not agree on an exchange, or it is planned in a lull, so that its down is
+    held, its up is left undone as far as what stays carries what the plan did: else a plan that wavers between two
+    fleets of about the same price buys both. Once they agree it is done, the new Ready before the old goes."""
 
     name = "exchange"
     blind = False
@@ -29,7 +30,9 @@ class ExchangeRule:
     @staticmethod
     def _spare(case: Case, names: list[str], after: dict[str, int]) -> None:
         planned = case.plan.replicas if case.plan is not None else {}
-        wavers = any(after[name] > planned.get(name, after[name]) and _was_more(case, name) for name in names)
+        lull = to_carry_on(case) > case.carried(names, planned)
+        held = [name for name in names if after[name] > planned.get(name, after[name])]
+        wavers = any(lull or _was_more(case, name) for name in held)
         if not wavers or len(names) < 2 or not all(case.rate(name) > 0 for name in names):
             return
         needed = case.carried(names, planned) * (1.0 - ROUNDING)

@@ -2542,6 +2542,8 @@ export interface components {
              * @default 1
              */
             volatility: number;
+            /** Recent Rps */
+            recent_rps?: number | null;
             level?: components["schemas"]["LoadLevel"] | null;
         };
         /**
