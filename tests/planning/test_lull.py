@@ -11,7 +11,7 @@ from controlplane.domain.observation import Load
 from controlplane.domain.target import Target
 from controlplane.planning.recent_load import RecentLoad
 from controlplane.planning.rules import Case, ExchangeRule, LullRule
-from controlplane.planning.rules.lull import LULL_S
+from controlplane.planning.rules.lull import LULL_S, LULL_SHARE
 from controlplane.planning.work import side_costs
 from forecasters.regimes import RAMP
 from forecasters.types import DEFAULT_LEVELS, Regime
@@ -30,8 +30,10 @@ def case(
     regimes: tuple[Regime, ...] = (),
     now_rps: float = 100.0,
 ) -> Case:
-    """A load of 100 requests/s now, of which `recent` came in the mean before."""
-    forecast = replace(make_forecast(target, now_rps), recent_rps=recent, regimes=regimes)
+    """A load of 100 requests/s now, where `recent` is the share that counts of what came in the mean before."""
+    forecast = replace(
+        make_forecast(target, now_rps), recent_rps=None if recent is None else recent / LULL_SHARE, regimes=regimes
+    )
     inputs = make_inputs(target, make_observation(target, now_rps, current), forecast)
     demand = Demand(now_rps, now_rps, 0.0, 1000.0, 200.0, 2e5, 0.0, "reactive")
     capacities = tuple(Capacity(v.name, RATES[v.name], CapacityBound.TPOT, 1.0) for v in target.variants)
@@ -49,8 +51,8 @@ def test_no_more_goes_than_the_mean_of_a_quarter_of_an_hour_leaves(recent: float
     assert ruling.after == {"h100": after}
     assert ruling.effect is (RulingEffect.PASS if after == 12 else RulingEffect.HOLD)
     if after > 12:
-        assert f"{recent:.2f} requests/s came in the mean of the last 15 minutes" in ruling.reason
-    assert LULL_S == 900.0
+        assert f"95% of the mean of the last 15 minutes is work as that of {recent:.2f} requests/s" in ruling.reason
+    assert (LULL_S, LULL_SHARE) == (900.0, 0.95)
 
 
 def test_it_asks_for_nothing() -> None:
