@@ -32,8 +32,6 @@ LENGTH_LIMITS = (0.9, 1.3)
 """By which the coming mean lengths may differ from the present ones: beyond, forecasts of two quantities disagree."""
 WAKING = "waking"
 """Source of a demand that only a gateway's queue tells of."""
-BEREFT = "bereft"
-"""Source of a demand that nobody serves and no page tells of: what was likely when replicas still did."""
 MIDDLE = 0.5
 """The median: what is likely, where the spread is another forecast's."""
 LOW_QUANTILE = 0.5
@@ -42,7 +40,7 @@ LOW_QUANTILE = 0.5
 
 def demand(inputs: TargetInputs) -> Demand | None:
     """The demand of one target; None where nothing is known of its load."""
-    now = observed_demand(inputs) or waking_demand(inputs) or bereft_demand(inputs)
+    now = observed_demand(inputs) or waking_demand(inputs) or _bereft_demand(inputs)
     if now is None or inputs.forecast is None:
         return now
     level = inputs.forecast.level
@@ -163,14 +161,16 @@ def waking_demand(inputs: TargetInputs) -> Demand | None:
     return _of_load(load, (_backlog(inputs) + coming) / BACKLOG_DRAIN_S, WAKING)
 
 
-def bereft_demand(inputs: TargetInputs) -> Demand | None:
+def bereft_load(inputs: TargetInputs) -> Load | None:
     """What is likely to come to a fleet of which nobody is Ready any more, by the forecast's medians: its replicas
     went, and not its load, and what may stand in for a Spot pool that was reclaimed is asked for by what came. None
-    where somebody serves, where nothing is asked for or has been for longer than a replica may be pending, where a
-    gateway says that nobody waits, and where nothing is forecast."""
-    forecast, seen = inputs.forecast, inputs.observation.variants
-    waits_s = [v.oldest_pending_s for v in seen if v.pending and v.oldest_pending_s is not None]
-    if forecast is None or any(v.ready for v in seen) or inputs.surroundings.waiting_requests == 0:
+    where a load is told or somebody serves, where nothing is asked for or has been for longer than a replica may be
+    pending, where a gateway says that nobody waits, and where nothing is forecast."""
+    forecast, seen = inputs.forecast, inputs.observation
+    waits_s = [v.oldest_pending_s for v in seen.variants if v.pending and v.oldest_pending_s is not None]
+    if forecast is None or seen.load is not None or any(v.ready for v in seen.variants):
+        return None
+    if inputs.surroundings.waiting_requests == 0:
         return None
     if not waits_s or max(waits_s) > inputs.target.policy.pending_deadline_s:
         return None
@@ -179,8 +179,13 @@ def bereft_demand(inputs: TargetInputs) -> Demand | None:
     if min(rate, prompts, answers) <= 0:
         return None
     prompt, answer = prompts / rate, answers / rate
-    load = Load(rate, prompt, answer, answer * (prompt + answer))
-    return _of_load(load, _backlog(inputs) / BACKLOG_DRAIN_S, BEREFT)
+    # Answers are taken to vary as an exponential does, E[OSL^2] = 2 E[OSL]^2.
+    return Load(rate, prompt, answer, answer * (prompt + answer))
+
+
+def _bereft_demand(inputs: TargetInputs) -> Demand | None:
+    load = bereft_load(inputs)
+    return None if load is None else _of_load(load, _backlog(inputs) / BACKLOG_DRAIN_S, "bereft")
 
 
 def _until_ready_s(inputs: TargetInputs) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from controlplane.domain.decision import Capacity, CapacityBound, Forecast, RulingEffect, TargetInputs, Tick
 from controlplane.domain.target import Mode
 from controlplane.planning.acquaintance import STEEP_QUANTILE, Outlook, surely_rises, tail_peak
-from controlplane.planning.demand import planned_quantile
+from controlplane.planning.demand import bereft_load, planned_quantile
 
 KNOWN_WELL = 0.9
 """The forecast's share in the plan from which on the rest is not worth a word."""
@@ -37,6 +37,8 @@ def _seen(tick: Tick) -> str:
     said = "The load is not known" if load is None else f"{load.requests_per_s:.2f} requests/s came"
     if load is None and around.arriving_rps is not None and around.waiting_requests:
         said = f"{around.arriving_rps:.2f} requests/s came to the gateway"
+    elif load is None and bereft_load(tick.inputs) is not None:
+        said = "Nobody is Ready to tell the load, so what was likely before counts"
     shape = "" if load is None else f" of {load.input_tokens:.0f} tokens in and {load.output_tokens:.0f} out"
     waiting = sum(v.waiting or 0.0 for v in observation.variants)
     outside = f" and {around.waiting_requests:.0f} outside" if around.waiting_requests else ""
@@ -59,7 +61,7 @@ def _expected(tick: Tick) -> str:
     if forecast is None:
         return "Expected: no forecast, so only what is seen now counts."
     rates, inputs = forecast.requests_per_s, tick.inputs
-    now = forecast.level.load if forecast.level else inputs.observation.load
+    now = forecast.level.load if forecast.level else inputs.observation.load or bereft_load(inputs)
     coming = now.requests_per_s if now else 0.0
     asked = inputs.target.policy.forecast_quantile
     quantile = planned_quantile(inputs.target.policy, inputs.memory, coming, forecast.horizon_s)

@@ -10,8 +10,18 @@ from controlplane.domain.decision import Verdict
 from controlplane.domain.observation import Observation, Surroundings
 from controlplane.domain.target import CapacityType
 from controlplane.planning import decide
-from controlplane.planning.demand import bereft_demand, demand
-from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_variant
+from controlplane.planning.demand import bereft_load, demand
+from controlplane.planning.explain import sentences
+from tests.builders import (
+    NOW_S,
+    make_forecast,
+    make_group,
+    make_inputs,
+    make_observation,
+    make_target,
+    make_tick,
+    make_variant,
+)
 
 SPOT = replace(make_variant("spot", low=0, high=20), capacity_type=CapacityType.SPOT, usd_per_replica_hour=2.0)
 OWN = make_variant("own", low=0, high=20)
@@ -27,7 +37,7 @@ def gone(pending: int = 8, waits_s: float = 60.0) -> Observation:
 
 def test_what_came_is_what_comes() -> None:
     inputs = make_inputs(TARGET, gone(), make_forecast(TARGET, 40.0))
-    found = bereft_demand(inputs)
+    found = bereft_load(inputs)
     assert found is not None
     assert (found.requests_per_s, found.input_tokens, found.output_tokens) == (40.0, 1.0, 1.0)
     planned = demand(inputs)
@@ -49,7 +59,7 @@ def test_where_it_may_be_otherwise_nothing_is_taken_to_come(
     seen: Observation, forecast: bool, waiting: float | None
 ) -> None:
     inputs = make_inputs(TARGET, seen, make_forecast(TARGET, 40.0) if forecast else None)
-    assert bereft_demand(replace(inputs, surroundings=Surroundings(waiting_requests=waiting))) is None
+    assert bereft_load(replace(inputs, surroundings=Surroundings(waiting_requests=waiting))) is None
 
 
 def test_what_a_gateway_tells_goes_before() -> None:
@@ -60,9 +70,10 @@ def test_what_a_gateway_tells_goes_before() -> None:
         memory=replace(inputs.memory, mix=known),
         surroundings=Surroundings(waiting_requests=30.0, arriving_rps=12.0),
     )
-    found = demand(replace(woken, forecast=None))
+    assert bereft_load(woken) is not None
+    found = demand(woken)
     assert found is not None
-    assert found.source == "waking"
+    assert found.input_tokens >= 900.0, "prompts as long as those seen last, and not the one token of the forecast"
 
 
 @pytest.mark.parametrize(("waits_s", "own"), [(200.0, 0), (240.0, 1)])
@@ -74,3 +85,10 @@ def test_a_reclaimed_pool_that_does_not_come_back_is_stood_in_for(waits_s: float
     assert min(decision.desired["own"], 1) == own
     assert decision.desired["spot"] >= 2, "nothing goes down while nothing is known"
     assert decision.verdict is not Verdict.ABSTAIN
+
+
+def test_a_person_reads_whose_word_it_is() -> None:
+    lines = sentences(make_tick(inputs=make_group(make_inputs(TARGET, gone(), make_forecast(TARGET, 40.0)))))
+    assert lines[0].startswith("Seen: Nobody is Ready to tell the load, so what was likely before counts")
+    asleep = sentences(make_tick(inputs=make_group(make_inputs(TARGET, gone(0), make_forecast(TARGET, 40.0)))))
+    assert asleep[0].startswith("Seen: The load is not known")

@@ -62,7 +62,9 @@ def test_it_asks_for_nothing() -> None:
 
 
 def test_where_nothing_is_known_nothing_is_held() -> None:
-    assert LullRule().judge(case(ONE, {"h100": 12}, {"h100": 20}, None), {"h100": 12}).after == {"h100": 12}
+    ruling = LullRule().judge(case(ONE, {"h100": 12}, {"h100": 20}, None), {"h100": 12})
+    assert ruling.after == {"h100": 12}
+    assert "is not known" in ruling.reason
     told = case(ONE, {"h100": 12}, {"h100": 20}, 400.0)
     assert LullRule().judge(replace(told, plan=None), {"h100": 12}).after == {"h100": 12}
 

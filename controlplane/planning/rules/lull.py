@@ -31,13 +31,15 @@ class LullRule:
             return ruling(self, proposed, proposed, "nothing goes down")
         if fall_probability(case.inputs) > 0:
             return ruling(self, proposed, proposed, "the load falls for certain, which is no lull")
-        rate, minutes = to_carry_on(case), f"the last {LULL_S / MINUTE_S:.0f} minutes"
+        rate, mean = to_carry_on(case), f"{LULL_SHARE:.0%} of the mean of the last {LULL_S / MINUTE_S:.0f} minutes"
+        if rate <= 0:
+            return ruling(self, proposed, proposed, "what came lately, or what a replica carries, is not known here")
         after = released(
             case, hold_downs(case, proposed), proposed, proposed, lambda left: case.carried(left, left) >= rate
         )
         if after == dict(proposed):
-            return ruling(self, proposed, proposed, f"the mean of {minutes} stays carried")
-        words = f"{LULL_SHARE:.0%} of the mean of {minutes} is work as that of {rate:.2f} requests/s"
+            return ruling(self, proposed, proposed, f"{mean} stays carried")
+        words = f"{mean} is work as that of {rate:.2f} requests/s"
         return ruling(self, proposed, after, words, RulingEffect.HOLD)
 
 
