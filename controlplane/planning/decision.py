@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from controlplane.domain.decision import (
     Capacity,
     Decision,
@@ -16,7 +18,7 @@ from controlplane.domain.decision import (
     Validation,
     Verdict,
 )
-from controlplane.domain.observation import Observation
+from controlplane.domain.observation import Inventory, Observation
 from controlplane.domain.target import OverrideKind
 from controlplane.planning.acquaintance import with_first_growth
 from controlplane.planning.allocation import Ask, carried, fleet_usd
@@ -26,12 +28,13 @@ from controlplane.planning.hedging import planned
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
 from controlplane.planning.peoples_words import in_force, listed, override_words
+from controlplane.planning.reconciling import ROUNDS, Judged, overdrawn, replanned
 from controlplane.planning.replacements import with_replacements
 from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
 
-PLANNER_VERSION = "14"
+PLANNER_VERSION = "15"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
@@ -39,14 +42,37 @@ def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOu
     """Plan the group's targets together, then put each plan before the rules that are not `lifted` (see `judge`)."""
     situations = [situation(one, inputs.now_s) for one in inputs.targets]
     asks = [_ask(at) for at in situations]
-    plans = with_replacements(asks, planned(asks, situations, inputs.inventory), inputs.inventory)
-    decisions = [
-        _decide(at, ask, plan, inputs.spool_writable, lifted)
+    plans = _planned(asks, situations, inputs.inventory)
+    judged = [
+        Judged(ask, plan, _decide(at, ask, plan, inputs.spool_writable, lifted))
         for at, ask, plan in zip(situations, asks, plans, strict=True)
     ]
-    memories = [remembered(at, plan, decision) for at, plan, decision in zip(situations, plans, decisions, strict=True)]
-    recorded = tuple(rounded_plan(plan) for plan in plans)
-    return GroupOutcome(recorded, tuple(decisions), tuple(rounded_memory(m) for m in memories), PLANNER_VERSION)
+    judged = _reconciled(judged, situations, inputs, lifted)
+    memories = [remembered(at, one.plan, one.decision) for at, one in zip(situations, judged, strict=True)]
+    recorded = tuple(rounded_plan(one.plan) for one in judged)
+    decisions = tuple(one.decision for one in judged)
+    return GroupOutcome(recorded, decisions, tuple(rounded_memory(m) for m in memories), PLANNER_VERSION)
+
+
+def _planned(asks: Sequence[Ask], situations: Sequence[Situation], inventory: Inventory) -> tuple[Plan, ...]:
+    return with_replacements(asks, planned(asks, situations, inventory), inventory)
+
+
+def _reconciled(
+    judged: list[Judged], situations: Sequence[Situation], inputs: GroupInputs, lifted: frozenset[str]
+) -> list[Judged]:
+    """The group where nobody grows on GPUs that rules let nobody give back yet (`reconciling`)."""
+    for _ in range(ROUNDS):
+        scarce = overdrawn(judged, inputs.inventory)
+        late = [place for place, one in enumerate(judged) if one.grows_on(scarce)]
+        if not late:
+            break
+        before, again = tuple(judged), _planned([one.held() for one in judged], situations, inputs.inventory)
+        for place in late:
+            ask, plan = before[place].ask, replanned(place, before, again[place], inputs.inventory)
+            decision = _decide(situations[place], ask, plan, inputs.spool_writable, lifted)
+            judged[place] = Judged(ask, plan, decision)
+    return judged
 
 
 def validate(decision: Decision, inputs: TargetInputs, plan: Plan, newest: Observation) -> Validation:

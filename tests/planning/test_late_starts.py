@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from controlplane.domain.decision import ColdStart, GroupOutcome, Memory, ScaleEvent
-from controlplane.domain.observation import VariantObservation
+from controlplane.domain.observation import Surroundings, VariantObservation
 from controlplane.domain.target import CapacityType, Target, Variant
 from controlplane.planning import decide
 from controlplane.planning.late_starts import late_starts
@@ -55,6 +55,7 @@ def late_of(age_s: float, memory: Memory, **spot_seen: int) -> bool:
     seen = make_observation(BOTH, RPS, {"od": 2, "spot": 3}, {"spot": 4}, pending_age_s=age_s)
     variants = tuple(replace(v, **spot_seen) if v.variant == "spot" else v for v in seen.variants)  # type: ignore[arg-type]
     inputs = make_inputs(BOTH, replace(seen, variants=variants), None, memory)
+    inputs = replace(inputs, surroundings=Surroundings(templates={"spot": "new"}))
     starts = {v.name: ColdStart(150.0, P90_S, 20) for v in BOTH.variants}
     return "spot" in late_starts(replace(inputs, cold_starts=starts))
 
@@ -98,6 +99,38 @@ def test_late_is_beyond_what_starts_take_and_where_none_comes(
     age_s: float, memory: Memory, seen: Mapping[str, int], expected: bool
 ) -> None:
     assert late_of(age_s, memory, **seen) is expected
+
+
+@pytest.mark.parametrize(
+    ("age_s", "memory", "seen", "expected"),
+    [
+        # In place of what was reclaimed, without a node: the market is empty until one has.
+        (61.0, asked(9000.0, 4), {"unschedulable": 1}, True),
+        (59.0, asked(9000.0, 4), {"unschedulable": 4}, False),
+        (251.0, asked(9000.0, 4), {"unschedulable": 0}, False),
+        # Two of the four were asked for, and the others were reclaimed.
+        (61.0, asked(61.0, 2), {"unschedulable": 4}, True),
+        # What was asked for may have to wait until a node is made, but not for longer than a start.
+        (249.0, asked(249.0, 4), {"unschedulable": 4}, False),
+        (251.0, asked(251.0, 4), {"unschedulable": 4}, True),
+        # A template that is new makes all of them anew, too.
+        (61.0, asked(9000.0, 4), {"unschedulable": 4, "templates": {"old": 3}}, False),
+        # One whose start nobody watched may be the first of all.
+        (61.0, Memory(first_seen_at_s=NOW_S - 30.0), {"unschedulable": 4}, False),
+    ],
+)
+def test_spot_that_finds_no_node_is_late_sooner(
+    age_s: float, memory: Memory, seen: Mapping[str, int], expected: bool
+) -> None:
+    assert late_of(age_s, memory, **seen) is expected
+
+
+def test_on_demand_that_finds_no_node_waits_for_one() -> None:
+    seen = make_observation(BOTH, RPS, {"od": 2, "spot": 3}, {"od": 4}, pending_age_s=380.0)
+    variants = tuple(replace(v, unschedulable=4) if v.variant == "od" else v for v in seen.variants)
+    inputs = make_inputs(BOTH, replace(seen, variants=variants), None, asked(9000.0, 4, "od"))
+    starts = {v.name: ColdStart(150.0, P90_S, 20) for v in BOTH.variants}
+    assert late_starts(replace(inputs, cold_starts=starts)) == {}
 
 
 def test_of_one_variant_alone_nothing_changes() -> None:

@@ -19,8 +19,8 @@ MINUTE_S = 60.0
 
 class LullRule:
     """Nothing goes down below what carries `LULL_SHARE` of the mean of the last quarter of an hour, unless the load
-    falls for certain. It holds what is there, and asks for no more. Roles apart have a margin of their own
-    (`allocation.group`)."""
+    falls for certain, or the plan gives to others what this one is short of itself. It holds what is there, and asks
+    for no more. Roles apart have a margin of their own (`allocation.group`)."""
 
     name = "lull"
     blind = False
@@ -31,6 +31,8 @@ class LullRule:
             return ruling(self, proposed, proposed, "nothing goes down")
         if fall_probability(case.inputs) > 0:
             return ruling(self, proposed, proposed, "the load falls for certain, which is no lull")
+        if _is_short(case):
+            return ruling(self, proposed, proposed, "more is needed than can be had, which is no lull")
         rate, mean = to_carry_on(case), f"{LULL_SHARE:.0%} of the mean of the last {LULL_S / MINUTE_S:.0f} minutes"
         if rate <= 0:
             return ruling(self, proposed, proposed, "what came lately, or what a replica carries, is not known here")
@@ -49,3 +51,9 @@ def to_carry_on(case: Case) -> float:
     known = None if case.inputs.forecast is None else case.inputs.forecast.recent_rps
     blind = not all(case.rate(name) > 0 for name, replicas in case.current.items() if replicas)
     return 0.0 if known is None or blind or fall_probability(case.inputs) > 0 else LULL_SHARE * known
+
+
+def _is_short(case: Case) -> bool:
+    """Whether the plan does not carry its own demand: what goes then is what a priority or a fair share gives to
+    others, however long the load lasts."""
+    return case.plan is not None and not case.plan.feasible
