@@ -271,6 +271,8 @@ class Plan:
     domain_loss_rps: float | None = None
     """Requests/s that are no longer carried when the failure domain that carries most is lost; None: no variant says
     in which it is."""
+    trial: str = ""
+    """Which of `replicas` is a try, of a kind that nobody has seen serve yet, in words; empty: none."""
 
 
 class Verdict(StrEnum):

@@ -175,7 +175,7 @@ def _reason(verdict: Verdict, current: Replicas, desired: Replicas, plan: Plan, 
     blind, acted = _abstention(trail), [r for r in trail if r.effect in (RulingEffect.HOLD, RulingEffect.LIMIT)]
     if verdict is Verdict.ABSTAIN and blind is not None:
         return f"abstain: {blind.reason}"
-    carry = _carry(plan.demand)
+    carry = "; ".join(filter(None, (_carry(plan.demand), plan.trial)))
     if verdict is Verdict.HOLD:
         if acted:
             return f"hold {_fleet(current)}: {acted[-1].rule}, {acted[-1].reason}"

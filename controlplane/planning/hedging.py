@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from controlplane.domain.decision import Plan
 from controlplane.domain.observation import Inventory
@@ -10,7 +11,7 @@ from controlplane.planning.allocation import Ask, allocate
 from controlplane.planning.headroom import free_gpus, with_headroom
 from controlplane.planning.late_starts import left_for_others, replaceable, with_late, with_minima, without_late
 from controlplane.planning.situation import Situation
-from controlplane.planning.trials import with_trials
+from controlplane.planning.trials import trial_words, with_trials
 
 
 def planned(asks: Sequence[Ask], situations: Sequence[Situation], inventory: Inventory) -> tuple[Plan, ...]:
@@ -31,5 +32,6 @@ def planned(asks: Sequence[Ask], situations: Sequence[Situation], inventory: Inv
 
 
 def _allocated(asks: Sequence[Ask], situations: Sequence[Situation], inventory: Inventory) -> tuple[Plan, ...]:
-    tried = [with_trials(ask, at.learned, inventory) for ask, at in zip(asks, situations, strict=True)]
-    return with_headroom(tried, allocate(tried, inventory), inventory)
+    tried = with_trials(asks, [at.learned for at in situations], inventory)
+    plans = with_headroom(tried, allocate(tried, inventory), inventory)
+    return tuple(replace(plan, trial=trial_words(ask, plan)) for ask, plan in zip(tried, plans, strict=True))

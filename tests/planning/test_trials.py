@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from controlplane.domain.decision import Calibration
+from controlplane.domain.decision import Calibration, GroupOutcome, Memory, Outage, OutageKind
 from controlplane.domain.observation import Inventory
-from controlplane.domain.target import Routing
+from controlplane.domain.target import Mode, Policy, Preference, Routing, Slo
+from controlplane.planning import decide
 from controlplane.planning.allocation import Ask, allocate
+from controlplane.planning.calibration import PRIOR
 from controlplane.planning.outages import Cap
 from controlplane.planning.trials import TRIED_S, with_trials
+from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_variant
 from tests.planning.asks import Kind, make_ask
 
 BIG = Kind("big", 10.0, 4.0, gpu="H100", now=10, high=40)
@@ -25,7 +30,7 @@ def known_for(**seconds: float) -> dict[str, Calibration]:
 
 
 def planned(ask: Ask, learned: Mapping[str, Calibration], inventory: Inventory = UNLIMITED) -> Mapping[str, int]:
-    return allocate([with_trials(ask, learned, inventory)], inventory)[0].replicas
+    return allocate(with_trials([ask], [learned], inventory), inventory)[0].replicas
 
 
 @pytest.mark.parametrize("since_s", [15.0, 600.0])
@@ -42,7 +47,7 @@ def test_when_it_was_tried_it_is() -> None:
 def test_what_runs_with_more_than_a_trial_has_is_not_on_trial() -> None:
     """A rollout unlearns what serves."""
     both = make_ask((replace(BIG, now=5), replace(CHEAP, now=9)), 91.0)
-    assert with_trials(both, known_for(big=600.0, cheap=0.0), UNLIMITED) is both
+    assert with_trials([both], [known_for(big=600.0, cheap=0.0)], UNLIMITED) == [both]
 
 
 def test_a_fleet_that_is_found_running_is_not_on_trial() -> None:
@@ -60,7 +65,7 @@ def test_the_same_machine_on_spot_needs_no_trial() -> None:
     ("ask", "inventory"),
     [
         (make_ask((replace(BIG, high=9), CHEAP), 91.0), UNLIMITED),
-        (make_ask((BIG, CHEAP), 91.0), Inventory({"H100": 12, "L40S": 80})),
+        (make_ask((replace(BIG, now=9), CHEAP), 91.0), Inventory({"H100": 12, "L40S": 80})),
         (make_ask((BIG, CHEAP), 91.0, max_spot_share=0.5), UNLIMITED),
         (replace(make_ask((BIG, CHEAP), 91.0), caps={"big": (Cap(4, "it fails"),)}), UNLIMITED),
         (make_ask((replace(BIG, now=0), CHEAP), 91.0), UNLIMITED),
@@ -70,10 +75,78 @@ def test_the_same_machine_on_spot_needs_no_trial() -> None:
 )
 def test_where_the_known_may_not_carry_all_a_guess_is_better_than_nothing(ask: Ask, inventory: Inventory) -> None:
     learned = known_for(big=600.0, cheap=0.0)
-    assert with_trials(ask, learned, inventory) is ask
+    assert with_trials([ask], [learned], inventory)[0].caps == ask.caps
     assert planned(ask, learned, inventory)["cheap"] > 1
 
 
 def test_the_plan_says_why_there_is_but_one() -> None:
-    ask = with_trials(make_ask((BIG, CHEAP), 91.0), known_for(big=600.0, cheap=0.0), UNLIMITED)
+    (ask,) = with_trials([make_ask((BIG, CHEAP), 91.0)], [known_for(big=600.0, cheap=0.0)], UNLIMITED)
     assert ask.held_by(ask.inputs.target.variants[1]) == "cheap has hardly served yet; 1 is a try, big carry the rest"
+
+
+def test_of_gpus_that_are_counted_those_that_serve_are_sure() -> None:
+    ask = make_ask((BIG, CHEAP), 91.0)
+    assert planned(ask, known_for(big=600.0, cheap=0.0), Inventory({"H100": 12, "L40S": 80})) == {"big": 9, "cheap": 1}
+
+
+def fleet(
+    rps: float = 110.0,
+    usd: float = 2.0,
+    seconds: float = 600.0,
+    slower: float = 1.3,
+    counts: Mapping[str, int] | None = None,
+    tried_s: float = 0.0,
+    mode: Mode = Mode.LIVE,
+    preference: Preference = Preference.NEUTRAL,
+    gpus: Mapping[str, int] | None = None,
+    **memory: Any,
+) -> GroupOutcome:
+    """H100s that are slower than told, beside an A100 that never ran."""
+    a100 = replace(make_variant("a100", "A100-80", high=40, usd=usd), preference=preference)
+    target = make_target((make_variant(high=40), a100), Policy(mode, Slo(2.0, 0.1)))
+    known = {"h100": calibration(slower, seconds), "a100": calibration(1.0, tried_s) if tried_s else PRIOR}
+    remembered = Memory(first_seen_at_s=NOW_S - 9000.0, calibrations=known, **memory)
+    seen = make_observation(target, rps, counts or {"h100": 14})
+    return decide(make_group(make_inputs(target, seen, make_forecast(target, rps), remembered), gpus=gpus))
+
+
+def calibration(factor: float, seconds: float) -> Calibration:
+    return Calibration(factor, seconds, (factor,) * 4, tuple((1e-4 * np.eye(4)).ravel().tolist()), 0.01)
+
+
+def test_what_may_be_cheaper_is_tried_with_one() -> None:
+    outcome = fleet()
+    (plan,), (decision,) = outcome.plans, outcome.decisions
+    assert plan.replicas["a100"] == decision.desired["a100"] == 1
+    assert plan.trial == "one a100 is a try: nobody has seen it serve here, and it may do the work for less"
+    assert decision.reason.endswith("requests/s expected at the peak; " + plan.trial)
+    # While it starts, and until two minutes were seen of it, it stays.
+    for counts, tried_s in (({"h100": 14, "a100": 1}, 0.0), ({"h100": 14, "a100": 1}, TRIED_S - 15.0)):
+        assert fleet(counts=counts, tried_s=tried_s).plans[0].replicas["a100"] == 1
+
+
+def test_once_it_was_tried_its_price_decides() -> None:
+    counts = {"h100": 14, "a100": 1}
+    cheap, dear = fleet(counts=counts, tried_s=TRIED_S, usd=1.2), fleet(counts=counts, tried_s=TRIED_S, usd=6.0)
+    assert cheap.plans[0].replicas["a100"] > 5
+    assert dear.plans[0].replicas["a100"] == 0
+    assert cheap.plans[0].trial == dear.plans[0].trial == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"usd": 3.9},
+        {"slower": 0.8},
+        {"seconds": 285.0},
+        {"mode": Mode.SHADOW},
+        {"preference": Preference.AVOID},
+        {"gpus": {"H100": 40, "A100-80": 0}},
+        {"rps": 12.0, "counts": {"h100": 3}},
+        {"outages": {"a100": Outage(OutageKind.STOCK_OUT, NOW_S + 600.0, 1, 0)}},
+    ],
+    ids=["as dear", "fast", "new", "shadow", "avoided", "no GPU", "few", "stocked out"],
+)
+def test_nothing_is_tried_for_its_own_sake(changes: Mapping[str, Any]) -> None:
+    (plan,) = fleet(**changes).plans
+    assert (plan.replicas["a100"], plan.trial) == (0, "")

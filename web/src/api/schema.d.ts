@@ -3595,6 +3595,11 @@ export interface components {
             };
             /** Domain Loss Rps */
             domain_loss_rps?: number | null;
+            /**
+             * Trial
+             * @default
+             */
+            trial: string;
         };
         /**
          * Policy
