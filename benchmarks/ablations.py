@@ -29,6 +29,7 @@ import controlplane.planning.rules.belief as belief
 import controlplane.planning.rules.underway as underway
 import controlplane.planning.situation as situation
 import controlplane.planning.stepper as stepper
+import controlplane.planning.trials as trials
 import controlplane.planning.volatility as volatility
 from controlplane.domain.decision import TargetInputs
 from controlplane.planning.allocation.ask import Ask
@@ -112,7 +113,8 @@ ABLATIONS: Mapping[str, tuple[Setting, ...]] = {
     "without pending": (_without_rule("pending"),),
     "downs wait for the last that starts": ((underway, "outnumbered", lambda *_: False),),
     "falls waited out": ((falls, "CERTAIN", 2.0),),
-    "without trials": ((hedging, "with_trials", lambda ask, *_: ask),),
+    "without trials": ((hedging, "with_trials", lambda asks, *_: asks),),
+    "what nobody has seen serve left alone": ((trials, "WORTH", 0.0),),
     "without stabilization": (_without_rule("stabilization"),),
     "lulls followed": (_without_rule("lull"),),
     "without the flap budget": (_without_rule("flaps"),),
