@@ -73,8 +73,19 @@ def _one(inputs: TargetInputs, variant: Variant, mix: Demand, known: Calibration
         return known
     if hopeless_share(inputs.target, variant, mix, known) > 1.0 - inputs.target.policy.slo.attainment:
         return known  # what is avoidable drowns in what is not
-    most = expected + MOST_BUDGETS * (1.0 - inputs.target.policy.slo.attainment)
-    return with_misses(known, min(missed, most), expected, observed_s(inputs.target))
+    budget = 1.0 - inputs.target.policy.slo.attainment
+    share = min(1.0, budget / expected) if expected > 0 and _is_beside_others(inputs, variant) else 1.0
+    most = expected + MOST_BUDGETS * budget
+    return with_misses(known, share * min(missed, most), share * expected, observed_s(inputs.target))
+
+
+def _is_beside_others(inputs: TargetInputs, variant: Variant) -> bool:
+    """Whether another variant serves the same side of the work. A router that sends each replica as many requests as
+    any other overloads the slower kind, whose misses then are what its rate explains, and no reason to think less of
+    it: they count as at a rate at which the budget is what is expected."""
+    peers = (v for v in inputs.target.variants if v.role is variant.role and v.name != variant.name)
+    seen = (inputs.observation.variant(peer.name) for peer in peers)
+    return any(one is not None and one.ready > 0 for one in seen)
 
 
 def _is_behind(

@@ -61,3 +61,26 @@ def test_a_limit_that_pages_do_not_tell_of_is_missed_as_often_as_expected(told: 
     assert both.misses_seen == 0.0
     assert both.misses_expected == one.misses_expected == pytest.approx(0.02367, rel=0.01)
     assert one.misses_seen == pytest.approx(untold, rel=0.01)
+
+
+def test_beside_another_kind_misses_count_as_at_a_rate_that_meets_the_slo() -> None:
+    """A router that sends a slow kind as much as a fast one overloads it; that is no fault of its capacity."""
+    rps = 8.0
+    target = make_target((make_variant(), make_variant("l40s", "L40S")), Policy(Mode.LIVE, Slo(0.4, 0.04)))
+
+    def learned(beside: int, within: float = 0.96) -> tuple[float, float]:
+        observation = make_observation(target, rps, {"h100": 1, "l40s": beside})
+        slow = LatencySummary(480, 0.03, 0.03, 0.06, 0.09, within)
+        met = replace(slow, within_slo=1.0)
+        first, second = observation.variants
+        first = replace(first, arrival_rps=rps, finished_rps=rps, running=30.0, waiting=0.0, ttft=met, tpot=slow)
+        inputs = make_inputs(target, replace(observation, variants=(first, second)))
+        known = with_feedback(inputs, {"h100": PRIOR, "l40s": PRIOR})["h100"]
+        return known.misses_seen, known.misses_expected
+
+    alone_seen, alone_expected = learned(0)
+    seen, expected = learned(2)
+    assert alone_seen == pytest.approx(0.04, rel=0.05)
+    assert alone_expected > 2.0 * BUDGET
+    assert expected == pytest.approx(BUDGET)
+    assert seen / expected == pytest.approx(alone_seen / alone_expected)
