@@ -132,7 +132,8 @@ def _chosen(tick: Tick) -> str:
         short = f"; more than is allowed, lest less be carried: {plan.binding}"
     cheapest = min(plan.alternatives, key=lambda a: a.usd_per_hour, default=None)
     instead = f"; instead of {_fleet(cheapest.replicas)} ({cheapest.note})" if cheapest else ""
-    return f"Chosen: {_fleet(plan.replicas)} for {plan.usd_per_hour:.2f} $/h to carry {need}{short}{instead}."
+    tried = f"; {plan.trial}" if plan.trial else ""
+    return f"Chosen: {_fleet(plan.replicas)} for {plan.usd_per_hour:.2f} $/h to carry {need}{short}{instead}{tried}."
 
 
 def _refused(tick: Tick) -> list[str]:

@@ -12,12 +12,21 @@ import pytest
 from controlplane.domain.decision import Calibration, GroupOutcome, Memory, Outage, OutageKind
 from controlplane.domain.observation import Inventory
 from controlplane.domain.target import Mode, Policy, Preference, Routing, Slo
-from controlplane.planning import decide
+from controlplane.planning import decide, sentences
 from controlplane.planning.allocation import Ask, allocate
 from controlplane.planning.calibration import PRIOR
 from controlplane.planning.outages import Cap
 from controlplane.planning.trials import TRIED_S, with_trials
-from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target, make_variant
+from tests.builders import (
+    NOW_S,
+    make_forecast,
+    make_group,
+    make_inputs,
+    make_observation,
+    make_target,
+    make_tick,
+    make_variant,
+)
 from tests.planning.asks import Kind, make_ask
 
 BIG = Kind("big", 10.0, 4.0, gpu="H100", now=10, high=40)
@@ -123,6 +132,13 @@ def test_what_may_be_cheaper_is_tried_with_one() -> None:
     # While it starts, and until two minutes were seen of it, it stays.
     for counts, tried_s in (({"h100": 14, "a100": 1}, 0.0), ({"h100": 14, "a100": 1}, TRIED_S - 15.0)):
         assert fleet(counts=counts, tried_s=tried_s).plans[0].replicas["a100"] == 1
+
+
+def test_the_explanation_names_the_try() -> None:
+    tick = make_tick()
+    said = sentences(replace(tick, plan=replace(tick.plan, trial="one a100 is a try: hope")))
+    assert any(one.startswith("Chosen: ") and one.endswith("; one a100 is a try: hope.") for one in said)
+    assert not any("a try" in one for one in sentences(tick))
 
 
 def test_once_it_was_tried_its_price_decides() -> None:
