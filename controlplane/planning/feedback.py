@@ -80,7 +80,7 @@ def _one(inputs: TargetInputs, variant: Variant, mix: Demand, known: Calibration
 
 
 def _is_beside_others(inputs: TargetInputs, variant: Variant) -> bool:
-    """Whether another variant serves the same side of the work. A router that sends each replica as many requests as
+    """Whether another variant of its role serves. A router that sends each replica as many requests as
     any other overloads the slower kind, whose misses then are what its rate explains, and no reason to think less of
     it: they count as at a rate at which the budget is what is expected."""
     peers = (v for v in inputs.target.variants if v.role is variant.role and v.name != variant.name)

@@ -32,6 +32,15 @@ def planned(asks: Sequence[Ask], situations: Sequence[Situation], inventory: Inv
 
 
 def _allocated(asks: Sequence[Ask], situations: Sequence[Situation], inventory: Inventory) -> tuple[Plan, ...]:
-    tried = with_trials(asks, [at.learned for at in situations], inventory)
+    learned = [at.learned for at in situations]
+    tried = with_trials(asks, learned, inventory)
     plans = with_headroom(tried, allocate(tried, inventory), inventory)
+    if any(plan.trial for plan in _named(tried, plans)) and not all(plan.feasible for plan in plans):
+        # Where anybody is short, nobody is tried for what it may save later.
+        tried = with_trials(asks, learned, inventory, hope=False)
+        plans = with_headroom(tried, allocate(tried, inventory), inventory)
+    return _named(tried, plans)
+
+
+def _named(tried: Sequence[Ask], plans: Sequence[Plan]) -> tuple[Plan, ...]:
     return tuple(replace(plan, trial=trial_words(ask, plan)) for ask, plan in zip(tried, plans, strict=True))

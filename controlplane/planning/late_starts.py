@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from controlplane.domain.decision import Plan, TargetInputs
 from controlplane.domain.observation import Inventory, VariantObservation
-from controlplane.domain.target import CapacityType, Role, Variant
+from controlplane.domain.target import CapacityType, Mode, Role, Variant
 from controlplane.planning.allocation import Ask
 from controlplane.planning.cold_starts import default_cold_start
 from controlplane.planning.outages import Cap, is_overdue, served
@@ -135,8 +135,10 @@ def _patience_s(inputs: TargetInputs, variant: Variant, seen: VariantObservation
     first_s, waits_s = inputs.memory.first_seen_at_s, seen.oldest_pending_s or 0.0
     watched = first_s is not None and first_s < inputs.observation.at_s - waits_s
     replaced = watched and asked < seen.pending
-    nodeless = variant.capacity_type is CapacityType.SPOT and bool(seen.unschedulable)
-    if nodeless and replaced and not is_outdated(inputs, variant.name):
+    # One that loads is the oldest, and one that was made a moment ago has no node: all of them must have none.
+    nodeless = variant.capacity_type is CapacityType.SPOT and (seen.unschedulable or 0) >= seen.pending
+    ours = inputs.target.policy.mode is Mode.LIVE and not inputs.surroundings.manual
+    if nodeless and replaced and ours and not is_outdated(inputs, variant.name):
         return LEAST_NODELESS_S
     sooner = nodeless or (replaced and not seen.ready)
     return max(LEAST_LATE_S, (GONE_FACTOR if sooner else LATE_FACTOR) * _start_s(inputs, variant))

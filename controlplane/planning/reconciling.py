@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from controlplane.domain.decision import Decision, Plan
 from controlplane.domain.observation import Inventory
 from controlplane.domain.target import Mode
-from controlplane.planning.allocation import Ask, fleet_usd, routing_weights
+from controlplane.planning.allocation import Ask, carried, fleet_usd, routing_weights
 
 ROUNDS = 3
 """Times that plans are made again at the most: rules may hold what the second plan gives back, too."""
@@ -64,11 +64,21 @@ def overdrawn(group: Sequence[Judged], inventory: Inventory) -> frozenset[str]:
 
 def replanned(place: int, group: Sequence[Judged], again: Plan, inventory: Inventory) -> Plan:
     """The plan that was made `again` beside what is held, for the target at `place`. What rules held of its own is
-    wished away as before: they are asked once more, and it must not count as recommended."""
+    wished away as before, as far as the rest carries as much without: they are asked once more, and it must not count
+    as recommended; but what does the work of what cannot come yet is needed."""
     one = group[place]
-    ask, replicas = one.ask, {**again.replicas, **{name: one.plan.replicas[name] for name in one.kept()}}
-    variants = ask.inputs.target.variants
-    weights = routing_weights(variants, replicas, ask.rate, ask.inputs.target.policy.routing)
+    ask, replicas = one.ask, dict(again.replicas)
+    variants, routing = ask.inputs.target.variants, ask.inputs.target.policy.routing
+    needed = carried(variants, replicas, ask.rate, routing)
+    if again.demand is not None:
+        needed = min(needed, again.demand.requests_per_s)
+    for name in sorted(one.kept()):
+        while replicas[name] > one.plan.replicas[name]:
+            fewer = {**replicas, name: replicas[name] - 1}
+            if carried(variants, fewer, ask.rate, routing) < needed:
+                break
+            replicas = fewer
+    weights = routing_weights(variants, replicas, ask.rate, routing)
     binding = again.binding if again.feasible else ", ".join([again.binding, *_kept_words(place, group, inventory)])
     return replace(
         again, replicas=replicas, usd_per_hour=fleet_usd(variants, replicas), weights=weights, binding=binding

@@ -31,18 +31,22 @@ H100 that is 30 % slower is found so, for 13 % less in the hour. With 0.7 a mach
 too, and the hour cost 8 % more: to exchange a fleet costs a cold start of it."""
 WORTH = 0.95
 """Of the price of a request that is known: what it must cost at the most, at `HOPED`, for a trial."""
+STILL_WORTH = 1.05
+"""The same of a trial that goes on: prices move with every minute's mix, and each that is given up was started."""
 SETTLED_S = 300.0
 """Seconds of evidence that there must be of those that serve: what nobody knows is not compared."""
 MOST_OF_FLEET = 0.15
 """Of the fleet's dollars that a trial may cost: a fleet of two does not begin a third for the sake of knowing."""
 
 
-def with_trials(asks: Sequence[Ask], learned: Sequence[Mapping[str, Calibration]], inventory: Inventory) -> list[Ask]:
+def with_trials(
+    asks: Sequence[Ask], learned: Sequence[Mapping[str, Calibration]], inventory: Inventory, hope: bool = True
+) -> list[Ask]:
     """The asks, each with a cap on what was not tried where those that were can carry all without more of it, and with
-    one replica of what may be cheaper.
+    one replica of what may be cheaper where there is `hope`.
 
-    Where they cannot for sure (bounds, outages, limits on shares, even routing, headroom that is wanted beside, GPUs
-    that are counted and not theirs yet), nothing is capped: a guess carries more than nothing.
+    Where they cannot for sure (bounds, outages, GPUs that are counted, limits on shares, even routing, headroom that is
+    wanted beside), nothing is capped: a guess carries more than nothing.
     """
     free = dict(inventory.gpus)
     for ask in asks:
@@ -50,12 +54,12 @@ def with_trials(asks: Sequence[Ask], learned: Sequence[Mapping[str, Calibration]
             if variant.accelerator in free:
                 free[variant.accelerator] -= ask.current(variant) * variant.gpus_per_replica
     pairs = zip(asks, learned, strict=True)
-    return [_capped(_promised(ask, known, free), known, inventory) for ask, known in pairs]
+    return [_capped(_promised(ask, known, free) if hope else ask, known, inventory) for ask, known in pairs]
 
 
 def trial_words(ask: Ask, plan: Plan) -> str:
     """What of the plan is a try, in words; empty where nothing is."""
-    tried = [name for name, bound in ask.bounds.items() if bound.low_by == _HOPE and plan.replicas.get(name)]
+    tried = [name for name, bound in ask.bounds.items() if bound.low_by == _HOPE and plan.replicas.get(name) == TRIAL]
     return f"one {tried[0]} is a try: {_HOPE}" if tried else ""
 
 
@@ -66,11 +70,13 @@ def _promised(ask: Ask, learned: Mapping[str, Calibration], free: dict[str, int]
     """The ask with one replica, at the least, of the variant that may be cheapest."""
     if not _is_free(ask) or ask.inputs.target.policy.mode is not Mode.LIVE:
         return ask
-    prices = [(_hoped_price(ask, v, learned, free), v.name) for v in ask.inputs.target.variants]
-    price, name = min(prices)
-    if price > WORTH:
+    prices = {v.name: _hoped_price(ask, v, learned, free) for v in ask.inputs.target.variants}
+    worth = [v for v in ask.inputs.target.variants if prices[v.name] <= (STILL_WORTH if ask.current(v) else WORTH)]
+    if not worth:
         return ask
-    variant = ask.inputs.target.variant(name)
+    # What was begun is finished first.
+    variant = min(worth, key=lambda v: (not ask.current(v), prices[v.name], v.name))
+    name = variant.name
     if variant.accelerator in free and not ask.current(variant):
         free[variant.accelerator] -= variant.gpus_per_replica
     return replace(ask, bounds={**ask.bounds, name: replace(ask.bound(variant), low=TRIAL, low_by=_HOPE)})
@@ -87,7 +93,7 @@ def _hoped_price(ask: Ask, variant: Variant, learned: Mapping[str, Calibration],
         return float("inf")
     target = ask.inputs.target
     others = {v.name: ask.current(v) for v in target.variants if v.name != variant.name}
-    if variant.usd_per_replica_hour > MOST_OF_FLEET * fleet_usd(target.variants, others):
+    if not current and variant.usd_per_replica_hour > MOST_OF_FLEET * fleet_usd(target.variants, others):
         return float("inf")
     horizon_s = EDGE_HORIZON_S if ask.inputs.forecast is None else ask.inputs.forecast.horizon_s
     hope = Calibration(1.0, 0.0, factors=(HOPED,) * 4, deviation=0.0)
@@ -103,17 +109,12 @@ def _capped(ask: Ask, learned: Mapping[str, Calibration], inventory: Inventory) 
     found = {}
     for variant in ask.inputs.target.variants:
         known = _better_known(ask, variant, learned)
-        if known and sum(ask.rate(one) * _sure(ask, one, inventory) for one in known) >= ask.demand.requests_per_s:
+        free = not any(one.accelerator in inventory.gpus for one in known)
+        if known and free and sum(ask.rate(one) * ask.most(one) for one in known) >= ask.demand.requests_per_s:
             most = max(ask.current(variant), TRIAL)
             words = f"{variant.name} has hardly served yet; {most} is a try, {_names(known)} carry the rest"
             found[variant.name] = (*ask.caps.get(variant.name, ()), Cap(most, words))
     return replace(ask, caps={**ask.caps, **found}) if found else ask
-
-
-def _sure(ask: Ask, variant: Variant, inventory: Inventory) -> int:
-    """Replicas that it may have for sure: of GPUs that are counted those that it has."""
-    most = ask.most(variant)
-    return min(most, ask.current(variant)) if variant.accelerator in inventory.gpus else most
 
 
 def _is_free(ask: Ask) -> bool:

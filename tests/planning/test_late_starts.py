@@ -105,7 +105,9 @@ def test_late_is_beyond_what_starts_take_and_where_none_comes(
     ("age_s", "memory", "seen", "expected"),
     [
         # In place of what was reclaimed, without a node: the market is empty until one has.
-        (61.0, asked(9000.0, 4), {"unschedulable": 1}, True),
+        (61.0, asked(9000.0, 4), {"unschedulable": 4}, True),
+        # One that was made a moment ago has none, and the oldest, which has one, loads.
+        (61.0, asked(9000.0, 4), {"unschedulable": 3}, False),
         (59.0, asked(9000.0, 4), {"unschedulable": 4}, False),
         (251.0, asked(9000.0, 4), {"unschedulable": 0}, False),
         # Two of the four were asked for, and the others were reclaimed.

@@ -103,3 +103,17 @@ def test_one_role_grows_when_the_other_gives_back() -> None:
     assert held.decisions[0].desired == start
     assert held.plans[0].replicas["p"] == at(start, start, 80).plans[0].replicas["p"]
     assert sum(held.decisions[0].desired.values()) <= 10
+
+
+def test_what_does_the_work_of_what_cannot_come_yet_stays_in_the_plan() -> None:
+    """All GPUs serve on demand, and cheaper Spot of the same machine would need them first."""
+    target = make_target((make_variant("od", high=40), replace(make_variant("spot", high=40, usd=1.5))))
+    replicas = {"od": 8, "spot": 0}
+    memory = replace(KNOWN, recommendations=(Recommendation(NOW_S - 30.0, replicas),))
+    seen = make_observation(target, 80.0, replicas)
+    outcome = decide(make_group(make_inputs(target, seen, make_forecast(target, 80.0), memory), gpus={"H100": 8}))
+    (plan,), (decision,) = outcome.plans, outcome.decisions
+    rates = {c.variant: c.requests_per_s for c in plan.capacities}
+    assert sum(rates[name] * n for name, n in plan.replicas.items()) >= 80.0
+    assert decision.desired["od"] * rates["od"] >= 80.0
+    assert sum(decision.desired.values()) <= 8

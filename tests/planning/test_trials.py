@@ -74,7 +74,7 @@ def test_the_same_machine_on_spot_needs_no_trial() -> None:
     ("ask", "inventory"),
     [
         (make_ask((replace(BIG, high=9), CHEAP), 91.0), UNLIMITED),
-        (make_ask((replace(BIG, now=9), CHEAP), 91.0), Inventory({"H100": 12, "L40S": 80})),
+        (make_ask((BIG, CHEAP), 91.0), Inventory({"H100": 12, "L40S": 80})),
         (make_ask((BIG, CHEAP), 91.0, max_spot_share=0.5), UNLIMITED),
         (replace(make_ask((BIG, CHEAP), 91.0), caps={"big": (Cap(4, "it fails"),)}), UNLIMITED),
         (make_ask((replace(BIG, now=0), CHEAP), 91.0), UNLIMITED),
@@ -91,11 +91,6 @@ def test_where_the_known_may_not_carry_all_a_guess_is_better_than_nothing(ask: A
 def test_the_plan_says_why_there_is_but_one() -> None:
     (ask,) = with_trials([make_ask((BIG, CHEAP), 91.0)], [known_for(big=600.0, cheap=0.0)], UNLIMITED)
     assert ask.held_by(ask.inputs.target.variants[1]) == "cheap has hardly served yet; 1 is a try, big carry the rest"
-
-
-def test_of_gpus_that_are_counted_those_that_serve_are_sure() -> None:
-    ask = make_ask((BIG, CHEAP), 91.0)
-    assert planned(ask, known_for(big=600.0, cheap=0.0), Inventory({"H100": 12, "L40S": 80})) == {"big": 9, "cheap": 1}
 
 
 def fleet(
@@ -166,3 +161,21 @@ def test_once_it_was_tried_its_price_decides() -> None:
 def test_nothing_is_tried_for_its_own_sake(changes: Mapping[str, Any]) -> None:
     (plan,) = fleet(**changes).plans
     assert (plan.replicas["a100"], plan.trial) == (0, "")
+
+
+def test_nobody_is_tried_while_another_is_short_of_the_same_gpus() -> None:
+    """The last A100 is a higher priority's, and not a trial's."""
+    a100 = make_variant("a100", "A100-80", high=40, usd=2.0)
+    known = {"h100": calibration(1.3, 600.0), "a100": PRIOR}
+    curious = make_target((make_variant(high=40), a100), Policy(Mode.LIVE, Slo(2.0, 0.1)))
+    urgent = make_target((a100,), Policy(Mode.LIVE, Slo(2.0, 0.1), priority=5), "urgent")
+    memory = Memory(first_seen_at_s=NOW_S - 9000.0, calibrations=known)
+    seen = make_observation(curious, 110.0, {"h100": 14})
+    first = make_inputs(curious, seen, make_forecast(curious, 110.0), memory)
+    busy = make_observation(urgent, 90.0, {"a100": 6})
+    second = make_inputs(urgent, busy, make_forecast(urgent, 90.0), Memory(first_seen_at_s=NOW_S - 9000.0))
+    scarce = decide(make_group(first, second, gpus={"A100-80": 7}))
+    assert [plan.replicas["a100"] for plan in scarce.plans] == [0, 7]
+    assert scarce.plans[0].trial == ""
+    plenty = decide(make_group(first, second, gpus={"A100-80": 70}))
+    assert plenty.plans[0].replicas["a100"] == 1
