@@ -27,6 +27,7 @@ from controlplane.planning.demand import WAKING, demand
 from controlplane.planning.hedging import planned
 from controlplane.planning.idleness import is_idle
 from controlplane.planning.memory import remembered
+from controlplane.planning.patched import is_patched, standing, wishes_count
 from controlplane.planning.peoples_words import in_force, listed, override_words
 from controlplane.planning.reconciling import ROUNDS, Judged, overdrawn, replanned
 from controlplane.planning.replacements import with_replacements
@@ -34,7 +35,7 @@ from controlplane.planning.rounding import rounded_memory, rounded_plan
 from controlplane.planning.rules import Case, Replicas, judge, says
 from controlplane.planning.situation import Situation, situation
 
-PLANNER_VERSION = "15"
+PLANNER_VERSION = "16"
 """Raised whenever the same inputs may give another outcome; `tidegate replay` compares only like with like."""
 
 
@@ -55,7 +56,14 @@ def decide(inputs: GroupInputs, lifted: frozenset[str] = frozenset()) -> GroupOu
 
 
 def _planned(asks: Sequence[Ask], situations: Sequence[Situation], inventory: Inventory) -> tuple[Plan, ...]:
-    return with_replacements(asks, planned(asks, situations, inventory), inventory)
+    """A plan for each: for who is patched beside the others as they stand (`patched`)."""
+    together = with_replacements(asks, planned(asks, situations, inventory), inventory)
+    if not wishes_count(asks, together, inventory):
+        return together
+    others = standing(asks)
+    beside = with_replacements(others, planned(others, situations, inventory), inventory)
+    pairs = zip(asks, beside, together, strict=True)
+    return tuple(own if is_patched(ask) else wish for ask, own, wish in pairs)
 
 
 def _reconciled(

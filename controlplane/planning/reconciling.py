@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from controlplane.domain.decision import Decision, Plan
 from controlplane.domain.observation import Inventory
-from controlplane.domain.target import Mode
 from controlplane.planning.allocation import Ask, carried, fleet_usd, routing_weights
+from controlplane.planning.patched import is_patched
 
 ROUNDS = 3
 """Times that plans are made again at the most: rules may hold what the second plan gives back, too."""
@@ -30,7 +30,7 @@ class Judged:
 
     def left(self, name: str) -> int:
         """Replicas of a variant that there will be: what nobody patches stays as it is."""
-        if self.ask.inputs.target.policy.mode is Mode.LIVE:
+        if is_patched(self.ask):
             return self.decision.desired[name]
         return self.decision.current.get(name, 0)
 

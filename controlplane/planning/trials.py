@@ -14,11 +14,12 @@ from dataclasses import replace
 
 from controlplane.domain.decision import Calibration, Plan
 from controlplane.domain.observation import Inventory
-from controlplane.domain.target import Headroom, Mode, Policy, Preference, Routing, Variant
+from controlplane.domain.target import Headroom, Policy, Preference, Routing, SelectPolicy, Variant
 from controlplane.planning.allocation.ask import Ask, fleet_usd
 from controlplane.planning.allocation.claim import weighed_usd
 from controlplane.planning.capacity import EDGE_HORIZON_S, capacity
 from controlplane.planning.outages import Cap
+from controlplane.planning.patched import is_patched
 
 TRIED_S = 120.0
 """Seconds of evidence after which it is known: two windows of a minute."""
@@ -68,7 +69,7 @@ _HOPE = "nobody has seen it serve here, and it may do the work for less"
 
 def _promised(ask: Ask, learned: Mapping[str, Calibration], free: dict[str, int]) -> Ask:
     """The ask with one replica, at the least, of the variant that may be cheapest."""
-    if not _is_free(ask) or ask.inputs.target.policy.mode is not Mode.LIVE:
+    if not _is_free(ask) or not is_patched(ask):
         return ask
     prices = {v.name: _hoped_price(ask, v, learned, free) for v in ask.inputs.target.variants}
     worth = [v for v in ask.inputs.target.variants if prices[v.name] <= (STILL_WORTH if ask.current(v) else WORTH)]
@@ -88,6 +89,7 @@ def _hoped_price(ask: Ask, variant: Variant, learned: Mapping[str, Calibration],
     known = [one for one in _better_known(ask, variant, learned) if learned[one.name].weight >= SETTLED_S]
     current, bound = ask.current(variant), ask.bound(variant)
     barred = bound.low > 0 or current > TRIAL or ask.most(variant) < TRIAL or variant.preference is Preference.AVOID
+    barred = barred or (not current and ask.inputs.target.policy.scale_up.select_policy is SelectPolicy.DISABLED)
     has_gpus = current or free.get(variant.accelerator, variant.gpus_per_replica) >= variant.gpus_per_replica
     if not known or barred or not has_gpus or ask.demand is None or ask.rate(variant) <= 0:
         return float("inf")

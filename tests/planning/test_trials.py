@@ -11,7 +11,16 @@ import pytest
 
 from controlplane.domain.decision import Calibration, GroupOutcome, Memory, Outage, OutageKind
 from controlplane.domain.observation import Inventory
-from controlplane.domain.target import Mode, Policy, Preference, Routing, Slo
+from controlplane.domain.target import (
+    DEFAULT_SCALE_UP,
+    Mode,
+    Policy,
+    Preference,
+    Routing,
+    ScalingRules,
+    SelectPolicy,
+    Slo,
+)
 from controlplane.planning import decide, sentences
 from controlplane.planning.allocation import Ask, allocate
 from controlplane.planning.calibration import PRIOR
@@ -103,11 +112,12 @@ def fleet(
     mode: Mode = Mode.LIVE,
     preference: Preference = Preference.NEUTRAL,
     gpus: Mapping[str, int] | None = None,
+    scale_up: ScalingRules = DEFAULT_SCALE_UP,
     **memory: Any,
 ) -> GroupOutcome:
     """H100s that are slower than told, beside an A100 that never ran."""
     a100 = replace(make_variant("a100", "A100-80", high=40, usd=usd), preference=preference)
-    target = make_target((make_variant(high=40), a100), Policy(mode, Slo(2.0, 0.1)))
+    target = make_target((make_variant(high=40), a100), Policy(mode, Slo(2.0, 0.1), scale_up=scale_up))
     known = {"h100": calibration(slower, seconds), "a100": calibration(1.0, tried_s) if tried_s else PRIOR}
     remembered = Memory(first_seen_at_s=NOW_S - 9000.0, calibrations=known, **memory)
     seen = make_observation(target, rps, counts or {"h100": 14})
@@ -152,11 +162,12 @@ def test_once_it_was_tried_its_price_decides() -> None:
         {"seconds": 285.0},
         {"mode": Mode.SHADOW},
         {"preference": Preference.AVOID},
+        {"scale_up": replace(DEFAULT_SCALE_UP, select_policy=SelectPolicy.DISABLED)},
         {"gpus": {"H100": 40, "A100-80": 0}},
         {"rps": 12.0, "counts": {"h100": 3}},
         {"outages": {"a100": Outage(OutageKind.STOCK_OUT, NOW_S + 600.0, 1, 0)}},
     ],
-    ids=["as dear", "fast", "new", "shadow", "avoided", "no GPU", "few", "stocked out"],
+    ids=["as dear", "fast", "new", "shadow", "avoided", "nothing goes up", "no GPU", "few", "stocked out"],
 )
 def test_nothing_is_tried_for_its_own_sake(changes: Mapping[str, Any]) -> None:
     (plan,) = fleet(**changes).plans
