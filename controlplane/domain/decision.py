@@ -21,6 +21,21 @@ class LoadLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class SideForecast:
+    """What comes to one role of a target whose roles are split, in the time of its `Forecast`.
+
+    Prompts may grow longer while answers grow shorter, so each role has a load that ramps and wanders by itself.
+    """
+
+    work_s_per_s: QuantileForecast
+    """Seconds of a replica's work that come in a second, by the prior's costs."""
+    regimes: tuple[Regime, ...] = ()
+    """What that work may be doing beside wandering, in requests/s as long as now's."""
+    volatility: float = 1.0
+    """How much it grows within minutes beside what is usual."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """One target's load over one cold start and one interval: requests/s, input and output tokens/s."""
 
@@ -37,12 +52,17 @@ class Forecast:
     work_cached_share: float = 0.0
     """Of prompt tokens that were taken to be cached in it."""
     regimes: tuple[Regime, ...] = ()
-    """What requests/s may be doing beside wandering, from the last hour."""
+    """What requests/s may be doing beside wandering, from the last hour; where roles are split, what the work of the
+    role does that falls less."""
     volatility: float = 1.0
-    """How much the load grows within minutes beside what is usual, as seen so far."""
+    """How much the load grows within minutes beside what is usual, as seen so far; where roles are split, that of the
+    more restless one."""
     recent_rps: float | None = None
     """What came in the last quarter of an hour, in the mean, as requests/s of now's lengths that bring as much work.
     None where it is not known, and where roles are split."""
+    sides: tuple[SideForecast, ...] = ()
+    """Of prefill and of decode; empty where roles are not split, and where so much of the prompts is cached that work
+    does not tell what fills a replica."""
     level: LoadLevel | None = None
     """What is taken to come now, where minutes differ by more than counting explains; None: what came last."""
 

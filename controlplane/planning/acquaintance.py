@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-from controlplane.domain.decision import Capacity, Demand, TargetInputs
+from controlplane.domain.decision import Capacity, Demand, SideForecast, TargetInputs
 from controlplane.planning.falls import fall_probability
 from forecasters.regimes import CYCLE, RAMP
 from forecasters.types import QuantileForecast, Regime
@@ -45,9 +45,6 @@ REGIME_QUANTILES = {RAMP: 0.65, CYCLE: 0.6}
 likely it is counts apart. With the budget's quantile, 0.86 after four minutes, a sine is overshot by a third at its
 crest, and the league's windows cost up to 3 % more at a cold start of 60 s. With 0.6 for ramps the Azure hour, scaled
 by copies within 100 s, attains 98.6 and 98.9 % there in place of 99.1 and 99.4; with 0.7 a sine costs 3 % more."""
-GENTLE = 0.05
-"""Growth within the horizon that is not called a ramp of roles apart: their hard edge has room for it, and each of the
-league's windows has some. With none the Azure hour costs 2 % more; with 0.1 a mix that turns over is seen too late."""
 RAMP_HORIZON_S = 75.0
 """How far a ramp is believed to take the margin's place; beyond, its share of that falls with the square. At a cold
 start of 60 s ramps save 1 to 3 % on the league's windows, and cost 3 % on a nervous one (ServeGen's large model).
@@ -73,25 +70,25 @@ class Outlook:
     ramps: tuple[tuple[float, float], ...] = ()
     asked: float = 0.999
     """The policy's quantile, beyond which a peak is told by `tail_peak`."""
-    rising: float = 0.0
-    """Roles apart: the factor on the present that a ramp or a wave of either side's work makes likely, at any horizon;
-    what is left free of their hard edge is for what nobody foresees. 0 for others."""
 
     @classmethod
-    def of(cls, inputs: TargetInputs, requests_per_s: float, horizon_s: float, level: float) -> Outlook:
-        """That of one target, to which so many requests/s come now."""
-        asked = inputs.target.policy.forecast_quantile
-        found = inputs.forecast.regimes if inputs.forecast and requests_per_s > 0 else ()
+    def of(
+        cls,
+        inputs: TargetInputs,
+        requests_per_s: float,
+        horizon_s: float,
+        level: float,
+        side: SideForecast | None = None,
+    ) -> Outlook:
+        """That of one target, to which so many requests/s come now, or of one `side` of it."""
+        asked, told = inputs.target.policy.forecast_quantile, side or inputs.forecast
+        found = told.regimes if told and requests_per_s > 0 else ()
         peaks = (one.peak_at(REGIME_QUANTILES[one.kind]) / requests_per_s for one in found)
         growths = (max(peak, _least_growth(one, inputs)) for one, peak in zip(found, peaks, strict=True))
         regimes = tuple((_said(one, horizon_s), growth) for one, growth in zip(found, growths, strict=True))
-        restless = inputs.forecast.volatility if inputs.forecast else 1.0
-        kept, rising = margin(requests_per_s, horizon_s, asked, restless), 0.0
-        if inputs.target.split:
-            steep = (max(0.0, one.peak_at(0.5) / requests_per_s - 1.0 - GENTLE) for one in found)
-            rising = 1.0 + sum(one.probability * growth for one, growth in zip(found, steep, strict=True))
-        ramps = () if inputs.target.split else tuple(_steep(one, requests_per_s, horizon_s) for one in found)
-        return cls(trust(inputs, horizon_s), kept, level, regimes, ramps, asked, rising)
+        kept = margin(requests_per_s, horizon_s, asked, told.volatility if told else 1.0)
+        ramps = tuple(_steep(one, requests_per_s, horizon_s) for one in found)
+        return cls(trust(inputs, horizon_s), kept, level, regimes, ramps, asked)
 
     @property
     def regular(self) -> float:
@@ -152,13 +149,7 @@ def surely_rises(regime: Regime, requests_per_s: float) -> bool:
 
 
 def trust(inputs: TargetInputs, horizon_s: float) -> float:
-    """The forecast's share, from 0 to 1, in what is planned for; the rest is the present load's, with its `margin`.
-
-    Roles apart have no margin: they are planned by the forecast and by what ramps (`Outlook.rising`), and their hard
-    edge is kept by the share of it that is left free (`capacity.EDGE`), which was chosen for that.
-    """
-    if inputs.target.split:
-        return 1.0
+    """The forecast's share, from 0 to 1, in what is planned for; the rest is the present load's, with its `margin`."""
     first_s = inputs.memory.first_seen_at_s
     if first_s is None:
         return 1.0  # Who gives a forecast without a memory has it from elsewhere.

@@ -33,20 +33,15 @@ UTILISATION_MAX = 0.95
 """Of what the fixed parts of steps leave of an engine's time at the TPOT limit. Above, waiting grows without bound for
 a small error in the rate. On the Azure hour 0.92 costs 2 to 4 % more, and 0.97 as much, since its misses are paid
 for."""
-EDGE = 0.82
+EDGE = 0.87
 EDGE_HORIZON_S = 195.0
-EDGE_FALL = 0.03
-EDGE_LIMITS = (0.79, 0.86)
-EDGE_MAX = 0.95
+EDGE_FALL = 0.035
+EDGE_LIMITS = (0.87, 0.92)
 """Of the rate that just keeps a prefill replica busy, or just fills a decode replica's cache or batch. Neither has a
 soft edge, as a batch has that slows down: a minute of a tenth too many makes all of them wait, and in a batch that is
-busy for 0.66 of its time a tenth more requests are a third more tokens. `EDGE` is for the median of the coming peak;
-what is planned above that counts towards it, up to `EDGE_MAX`.
-
-Who falls short is short for a cold start, in which the load goes on growing, so it is less by `EDGE_FALL` for each
-doubling of the horizon, up to 310 s; beyond, what is kept in a lull decides (`allocation.group`). On the Azure and
-ServeGen windows 0.82 holds the SLO at 180 s, on each with four other sets of true step costs too; 0.83 loses up
-to 2 % of one (docs/capacity.md)."""
+busy for 0.66 of its time a tenth more requests are a third more tokens. Who falls short is short for a cold start, in
+which the load goes on growing: where replicas come soon, nearer to the edge is planned, `EDGE_FALL` for each halving of
+the horizon. docs/capacity.md has the table."""
 CORRECTION_LIMITS = (0.75, 1.25)
 """By which the slow loop may move a capacity: what one bad quarter of an hour seems to say must not buy a fleet."""
 BEST_EFFORT_SHARE = 0.6
@@ -72,7 +67,7 @@ def capacity(
         return Capacity(variant.name, 0.0, CapacityBound.INFEASIBLE, known.ratio)
     cost, mix = learned_cost(target, variant, known), Mix.of(demand)
     most = _throughput(cost, mix, variant.role)
-    bounds = _bounds(target, variant, cost, mix, most, known, _edge(demand, horizon_s))
+    bounds = _bounds(target, variant, cost, mix, most, known, _edge(horizon_s))
     misses = _misses(target, variant, demand, known)
     budget = 1.0 - target.policy.slo.attainment
     ceiling = min(bounds.values())
@@ -146,12 +141,10 @@ def _bounds(
     return {**bounds, CapacityBound.LORA_SLOTS: batch(crowd.most_sequences())}
 
 
-def _edge(demand: Demand, horizon_s: float) -> float:
-    """The share of a hard edge to plan for, given how far above the median of the coming peak the plan is already."""
+def _edge(horizon_s: float) -> float:
+    """The share of a hard edge to plan for."""
     doublings = math.log2(max(horizon_s, 1.0) / EDGE_HORIZON_S)
-    edge = min(max(EDGE - EDGE_FALL * doublings, EDGE_LIMITS[0]), EDGE_LIMITS[1])
-    ahead = demand.requests_per_s / max(demand.low_requests_per_s, 1e-9)
-    return min(max(edge * ahead, edge), EDGE_MAX)
+    return min(max(EDGE - EDGE_FALL * doublings, EDGE_LIMITS[0]), EDGE_LIMITS[1])
 
 
 def _room(target: Target, variant: Variant, known: Calibration, replicas: float = 1.0) -> Room:

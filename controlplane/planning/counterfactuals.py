@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from controlplane.domain.decision import Decision, Forecast, GroupInputs, RulingEffect, TargetInputs, Verdict
+from controlplane.domain.observation import Load
 from controlplane.domain.target import Policy, Slo
 from controlplane.planning.decision import decide
-from forecasters.types import QuantileForecast
+from forecasters.types import QuantileForecast, Regime
 
 TIGHTER, LOOSER = (0.9, 0.75, 0.5), (1.1, 1.33, 2.0)
 """Factors on a limit, a price or a load, the smallest first: a tenth is noise, beyond double is another service."""
@@ -195,7 +196,7 @@ def with_load(inputs: GroupInputs, place: int, factor: float) -> GroupInputs:
 
     def changed(one: TargetInputs) -> TargetInputs:
         load = one.observation.load
-        scaled = None if load is None else replace(load, requests_per_s=load.requests_per_s * factor)
+        scaled = None if load is None else _scaled_load(load, factor)
         forecast = None if one.forecast is None else _scaled(one.forecast, factor)
         return replace(one, observation=replace(one.observation, load=scaled), forecast=forecast)
 
@@ -207,13 +208,27 @@ def _scaled(forecast: Forecast, factor: float) -> Forecast:
         values = tuple(tuple(v * factor for v in row) for row in one.values)
         return replace(one, values=values, peak=tuple(v * factor for v in one.peak))
 
+    def more(regimes: tuple[Regime, ...]) -> tuple[Regime, ...]:
+        return tuple(replace(one, peak=tuple(v * factor for v in one.peak)) for one in regimes)
+
+    level = forecast.level
     return replace(
         forecast,
         requests_per_s=scaled(forecast.requests_per_s),
         input_tokens_per_s=scaled(forecast.input_tokens_per_s),
         output_tokens_per_s=scaled(forecast.output_tokens_per_s),
         work_s_per_s=None if forecast.work_s_per_s is None else scaled(forecast.work_s_per_s),
+        regimes=more(forecast.regimes),
+        recent_rps=None if forecast.recent_rps is None else forecast.recent_rps * factor,
+        sides=tuple(
+            replace(side, work_s_per_s=scaled(side.work_s_per_s), regimes=more(side.regimes)) for side in forecast.sides
+        ),
+        level=None if level is None else replace(level, load=_scaled_load(level.load, factor)),
     )
+
+
+def _scaled_load(load: Load, factor: float) -> Load:
+    return replace(load, requests_per_s=load.requests_per_s * factor)
 
 
 def _at(inputs: GroupInputs, place: int, change: Callable[[TargetInputs], TargetInputs]) -> GroupInputs:

@@ -11,6 +11,8 @@ from controlplane.domain.observation import Load
 from controlplane.domain.target import Policy
 from controlplane.planning.acquaintance import Outlook
 from controlplane.planning.calibration import AIM
+from controlplane.planning.lengths import with_lengths
+from controlplane.planning.sides import demand_of_sides
 from controlplane.planning.work import stretch, work_cost, work_per_request_s
 
 BACKLOG_DRAIN_S = 120.0
@@ -49,14 +51,14 @@ def demand(inputs: TargetInputs) -> Demand | None:
     rates, horizon_s = inputs.forecast.requests_per_s, inputs.forecast.horizon_s
     quantile = planned_quantile(inputs.target.policy, inputs.memory, now.requests_per_s, horizon_s)
     coming = now.requests_per_s - now.backlog_rps
-    outlook = Outlook.of(inputs, coming, horizon_s, quantile)
-    risen = outlook.rising * coming
-    planned = max(outlook.peak(rates, coming), risen)
-    low = min(max(rates.peak_at(LOW_QUANTILE), risen), planned)
+    if inputs.forecast.sides and coming > 0:
+        planned = demand_of_sides(now, inputs, inputs.forecast, quantile)
+    else:
+        outlook = Outlook.of(inputs, coming, horizon_s, quantile)
+        planned = _with_coming_work(now, inputs, inputs.forecast, outlook, outlook.peak(rates, coming))
     return replace(
-        _with_coming_work(now, inputs, inputs.forecast, outlook, planned),
-        requests_per_s=planned + now.backlog_rps,
-        low_requests_per_s=low + now.backlog_rps,
+        planned,
+        low_requests_per_s=min(rates.peak_at(LOW_QUANTILE) + now.backlog_rps, planned.requests_per_s),
         source=f"forecast:{rates.forecaster}",
     )
 
@@ -77,7 +79,7 @@ def planned_quantile(policy: Policy, memory: Memory, rate: float, horizon_s: flo
 def _with_coming_lengths(now: Demand, forecast: Forecast, outlook: Outlook) -> Demand:
     """The demand with prompts and answers as long as the forecasts of tokens say beside that of requests: work is
     tokens, and a mix that turns over moves it as a rate does."""
-    return _of_lengths(now, *_coming_lengths(now, forecast, outlook, outlook.level))
+    return with_lengths(now, *_coming_lengths(now, forecast, outlook, outlook.level))
 
 
 def _coming_lengths(now: Demand, forecast: Forecast, outlook: Outlook, level: float) -> tuple[float, float]:
@@ -93,35 +95,23 @@ def _coming_lengths(now: Demand, forecast: Forecast, outlook: Outlook, level: fl
 def _with_coming_work(
     now: Demand, inputs: TargetInputs, forecast: Forecast, outlook: Outlook, planned: float
 ) -> Demand:
-    """The demand with lengths at which `planned` requests/s are the peak of the work that may come. What prompts and
-    answers are to one another is what the medians say."""
+    """The demand of `planned` requests/s, with lengths at which they are the peak of the work that may come. What
+    prompts and answers are to one another is what the medians say."""
+    coming_rps = now.requests_per_s - now.backlog_rps
+    now = replace(now, requests_per_s=planned + now.backlog_rps)
     cost, work = work_cost(inputs.target), forecast.work_s_per_s
     if cost is None or work is None or planned <= 0 or forecast.requests_per_s.peak_at(MIDDLE) <= 0:
         return _with_coming_lengths(now, forecast, outlook)
     cached, (longer, wordier) = forecast.work_cached_share, _coming_lengths(now, forecast, outlook, MIDDLE)
     present = sum(work_per_request_s(cost, now.input_tokens, now.output_tokens, cached))
-    coming = (now.requests_per_s - now.backlog_rps) * present
+    coming = coming_rps * present
     plain, square = work_per_request_s(cost, now.input_tokens * longer, now.output_tokens * wordier, cached)
     more = stretch(plain, square, outlook.peak(work, coming) / planned)
-    return _of_lengths(now, _growth(more * longer, 1.0), _growth(more * wordier, 1.0))
+    return with_lengths(now, _growth(more * longer, 1.0), _growth(more * wordier, 1.0))
 
 
 def _growth(coming: float, known: float) -> float:
     return min(max(coming / max(known, 1e-9), LENGTH_LIMITS[0]), LENGTH_LIMITS[1])
-
-
-def _of_lengths(now: Demand, longer: float, wordier: float) -> Demand:
-    square = now.input_tokens_squared
-    return replace(
-        now,
-        input_tokens=now.input_tokens * longer,
-        output_tokens=now.output_tokens * wordier,
-        # W is OSL times a context that is mostly the prompt's.
-        context_tokens_weighted=now.context_tokens_weighted * wordier * longer,
-        input_tokens_squared=None if square is None else square * longer * longer,
-        input_lengths=tuple(length * longer for length in now.input_lengths),
-        output_lengths=tuple(length * wordier for length in now.output_lengths),
-    )
 
 
 def observed_demand(inputs: TargetInputs) -> Demand | None:

@@ -86,14 +86,19 @@ def _believed(outlook: Outlook, forecast: Forecast) -> str:
 
 
 def _doing(inputs: TargetInputs, coming: float) -> str:
-    """What the load does beside wandering, where that is likely. Roles apart follow ramps by their medians alone."""
-    regimes = inputs.forecast.regimes if inputs.forecast else ()
-    sure = [one for one in regimes if not inputs.target.split and surely_rises(one, coming)]
+    """What the load does beside wandering, where that is likely; of roles apart, what that of each does."""
+    forecast = inputs.forecast
+    if forecast is None:
+        return ""
+    regimes = [("the load", one) for one in forecast.regimes]
+    if forecast.sides:
+        sides = zip(("prefill's load", "decode's load"), forecast.sides, strict=True)
+        regimes = [(whose, one) for whose, side in sides for one in side.regimes]
     parts = [
-        (f"the load goes round every {one.period_s:.0f} s" if one.period_s else "the load ramps")
+        (f"{whose} goes round every {one.period_s:.0f} s" if one.period_s else f"{whose} ramps")
         + f" ({one.probability:.0%}), to {one.peak_at(0.5):.2f} at the median"
-        + (f", up to {one.peak_at(STEEP_QUANTILE):.2f} since it surely rises" if one in sure else "")
-        for one in regimes
+        + (f", up to {one.peak_at(STEEP_QUANTILE):.2f} since it surely rises" if surely_rises(one, coming) else "")
+        for whose, one in regimes
         if one.probability >= LIKELY
     ]
     return "".join(f"; {part}" for part in parts)

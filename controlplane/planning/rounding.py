@@ -18,6 +18,7 @@ from controlplane.domain.decision import (
     LoadLevel,
     Memory,
     Plan,
+    SideForecast,
 )
 from controlplane.domain.observation import LatencySummary, Load, LoraUse, Observation, VariantObservation
 from forecasters.types import QuantileForecast, Regime
@@ -66,6 +67,7 @@ def rounded_forecast(made: Forecast) -> Forecast:
         regimes=tuple(_regime(found) for found in made.regimes),
         volatility=rounded(made.volatility, ROUGH_DIGITS),
         recent_rps=_maybe(made.recent_rps),
+        sides=tuple(_side(one) for one in made.sides),
         level=None if made.level is None else _level(made.level),
     )
 
@@ -169,6 +171,14 @@ def _lengths(lengths: tuple[float, ...]) -> tuple[float, ...]:
 def _quantiles(made: QuantileForecast) -> QuantileForecast:
     values = tuple(tuple(rounded(v, ROUGH_DIGITS) for v in step) for step in made.values)
     return replace(made, values=values, peak=tuple(rounded(v, ROUGH_DIGITS) for v in made.peak))
+
+
+def _side(made: SideForecast) -> SideForecast:
+    return SideForecast(
+        work_s_per_s=_quantiles(made.work_s_per_s),
+        regimes=tuple(_regime(found) for found in made.regimes),
+        volatility=rounded(made.volatility, ROUGH_DIGITS),
+    )
 
 
 def _regime(found: Regime) -> Regime:

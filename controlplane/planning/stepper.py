@@ -11,7 +11,16 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from controlplane.domain.decision import Actuation, ColdStart, Forecast, GroupInputs, GroupOutcome, Memory, TargetInputs
+from controlplane.domain.decision import (
+    Actuation,
+    ColdStart,
+    Forecast,
+    GroupInputs,
+    GroupOutcome,
+    Memory,
+    SideForecast,
+    TargetInputs,
+)
 from controlplane.domain.observation import Inventory, Observation, Replica, Sample, Surroundings
 from controlplane.domain.ports import Fit
 from controlplane.domain.target import Role, Target
@@ -23,10 +32,11 @@ from controlplane.planning.load_history import QUANTITIES, LoadHistory
 from controlplane.planning.load_level import load_level
 from controlplane.planning.memory import settled
 from controlplane.planning.recent_load import LAG_S, RecentLoad
+from controlplane.planning.roofline import StepCost
 from controlplane.planning.rounding import CLOCK_DECIMALS, SEEN_DIGITS, rounded, rounded_forecast, rounded_observation
 from controlplane.planning.rules.lull import LULL_S
 from controlplane.planning.volatility import volatility
-from controlplane.planning.work import MOST_CACHED, followed_share, side_costs, work_cost, work_series
+from controlplane.planning.work import MOST_CACHED, followed_share, side_costs, work_series
 from forecasters.base import Forecaster
 from forecasters.history import NoHistory
 from forecasters.regimes import find_regimes
@@ -65,7 +75,8 @@ class _Known:
     recent: RecentLoad = field(default_factory=RecentLoad)
     memory: Memory = field(default_factory=Memory)
     forecasters: dict[str, Forecaster] = field(default_factory=lambda: {q: create(PREFERRED) for q in QUANTITIES})
-    work_forecaster: Forecaster = field(default_factory=lambda: create(PREFERRED))
+    work_forecasters: list[Forecaster] = field(default_factory=lambda: [create(PREFERRED) for _ in range(2)])
+    """By role where these are split; of whole requests the first alone."""
     cached_share: float | None = None
     """Of the prefix cache, in the work that is forecast."""
     fitted_at_s: float | None = None
@@ -192,19 +203,30 @@ class GroupStepper:
     def _with_work(self, target: Target, known: _Known, forecast: Forecast, history: Mapping[str, Series]) -> Forecast:
         """The forecast with that of the work that comes, where that is what fills a replica, and with how restless what
         fills it is."""
-        cost, cached, rates = work_cost(target), known.cached_share or 0.0, history[QUANTITIES[0]]
+        cached, rates = known.cached_share or 0.0, history[QUANTITIES[0]]
         noise = forecast.level.noise if forecast.level else 0.0
-        if cost is None or cached > MOST_CACHED:
+        if cached > MOST_CACHED:
             return replace(forecast, volatility=volatility(rates, rates, noise))
-        series = work_series(history, cost, cached)
-        known.work_forecaster.update(series)
-        work = known.work_forecaster.predict(forecast.made_at_s, forecast.horizon_s)
-        return replace(
-            forecast, work_s_per_s=work, work_cached_share=cached, volatility=volatility(series, rates, noise)
-        )
+        found = []
+        for cost, forecaster in zip(side_costs(target), known.work_forecasters, strict=False):
+            series = work_series(history, cost, cached)
+            forecaster.update(series)
+            work = forecaster.predict(forecast.made_at_s, forecast.horizon_s)
+            found.append(SideForecast(work, volatility=volatility(series, rates, noise)))
+        restless = max(side.volatility for side in found)
+        told = replace(forecast, work_cached_share=cached, volatility=restless)
+        if not target.split:
+            return replace(told, work_s_per_s=found[0].work_s_per_s)
+        sides = zip(found, side_costs(target), strict=True)
+        return replace(told, sides=tuple(_with_regimes(one, known.recent, cost, told) for one, cost in sides))
 
     def _of(self, target: str) -> _Known:
         return self._known.setdefault(target, _Known())
+
+
+def _with_regimes(side: SideForecast, recent: RecentLoad, cost: StepCost, told: Forecast) -> SideForecast:
+    minutes = recent.minutes(told.made_at_s, (cost,), told.work_cached_share)
+    return replace(side, regimes=find_regimes(minutes, told.horizon_s, LAG_S))
 
 
 def _looked(queue: GatewayQueue, view: TargetView, seen: Observation, now_s: float) -> GatewayQueue:

@@ -8,9 +8,7 @@ from dataclasses import replace
 import pytest
 
 from controlplane.domain.decision import Capacity, CapacityBound, Demand, Memory, TargetInputs, Tick
-from controlplane.domain.target import Role
 from controlplane.planning.acquaintance import (
-    GENTLE,
     MARGIN,
     MARGIN_POWER,
     NEW_WINDOWS,
@@ -35,7 +33,6 @@ from tests.builders import (
     make_observation,
     make_target,
     make_tick,
-    make_variant,
 )
 
 HORIZON_S = 180.0
@@ -58,25 +55,8 @@ def test_a_longer_horizon_is_trusted_later() -> None:
     assert trust(inputs, 435.0) == pytest.approx(8.276 / 38.276, rel=1e-3)
 
 
-def test_a_forecast_without_a_memory_is_trusted_and_so_is_that_of_roles_apart() -> None:
+def test_a_forecast_without_a_memory_is_trusted() -> None:
     assert trust(make_inputs(), HORIZON_S) == 1.0
-    split = make_target(variants=(make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE)))
-    assert trust(make_inputs(split, memory=known_for(60.0)), HORIZON_S) == 1.0
-
-
-def test_ramps_are_planned_for_by_roles_apart_beyond_what_is_gentle() -> None:
-    split = make_target(variants=(make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE)))
-    calm = replace(make_forecast(split, 10.0), horizon_s=195.0)
-    steep = replace(calm, regimes=(regime(RAMP, 0.9, 14.0),))
-    outlooks = [
-        Outlook.of(make_inputs(split, make_observation(split, 10.0), made), 10.0, 195.0, 0.9) for made in (calm, steep)
-    ]
-    assert [outlook.rising for outlook in outlooks] == [1.0, pytest.approx(1.0 + 0.9 * (0.4 - GENTLE))]
-    (flat, risen) = (demand(make_inputs(split, make_observation(split, 10.0), made)) for made in (calm, steep))
-    assert flat is not None
-    assert risen is not None
-    assert risen.low_requests_per_s == pytest.approx(10.0 * outlooks[1].rising), "the free edge is kept beside it"
-    assert risen.requests_per_s >= risen.low_requests_per_s > flat.low_requests_per_s
 
 
 def test_the_margin_grows_with_the_horizon_and_with_the_noise_of_few_requests() -> None:
@@ -207,9 +187,6 @@ def test_the_trail_says_what_the_load_does() -> None:
     assert "ramp" not in said
     rises = replace(inputs, forecast=replace(forecast, regimes=(spread(12.0, 20.0),)))
     assert "the load ramps (100%), to 12.00 at the median, up to 20.00 since it surely rises" in expected(rises)
-    pair = make_target((make_variant("p", role=Role.PREFILL), make_variant("d", role=Role.DECODE)))
-    apart = replace(rises, target=pair, observation=make_observation(pair, 10.0))
-    assert "surely" not in expected(apart)
 
 
 def expected(inputs: TargetInputs) -> str:

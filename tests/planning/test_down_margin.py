@@ -10,14 +10,7 @@ from controlplane.domain.decision import Forecast
 from controlplane.domain.observation import Inventory
 from controlplane.domain.target import Role
 from controlplane.planning.allocation import Ask, allocate
-from controlplane.planning.allocation.group import (
-    DOWN_MARGIN,
-    SPLIT_DOWN_LIMITS,
-    SPLIT_DOWN_MARGIN,
-    SPLIT_DOWN_POWER,
-    SPLIT_HORIZON_S,
-    down_margin,
-)
+from controlplane.planning.allocation.group import DOWN_MARGIN, down_margin
 from forecasters.regimes import RAMP
 from forecasters.types import DEFAULT_LEVELS, QuantileForecast, Regime
 from tests.planning.asks import Kind, make_ask
@@ -33,29 +26,15 @@ def looking_ahead(ask: Ask, horizon_s: float, volatility: float = 1.0) -> Ask:
 
 @pytest.mark.parametrize(
     ("horizon_s", "share"),
-    [(60.0, 0.04), (200.0, 0.06), (400.0, 0.06 * 2.0**2), (900.0, 0.3)],
-)
-def test_split_roles_keep_more_the_further_ahead_they_must_see(horizon_s: float, share: float) -> None:
-    assert (SPLIT_DOWN_MARGIN, SPLIT_HORIZON_S, SPLIT_DOWN_POWER) == (0.06, 200.0, 2.0)
-    assert SPLIT_DOWN_LIMITS == (0.04, 0.3)
-    assert down_margin(looking_ahead(make_ask(SPLIT, 10.0), horizon_s)) == pytest.approx(share)
-
-
-def test_without_a_forecast_split_roles_keep_what_a_usual_cold_start_asks_for() -> None:
-    assert down_margin(make_ask(SPLIT, 10.0)) == SPLIT_DOWN_MARGIN
-
-
-@pytest.mark.parametrize(
-    ("horizon_s", "share"),
     [(75.0, 2.0 / 60.0), (200.0, 2.0 / 60.0), (300.0, 2.0 / 60.0 + 0.06), (900.0, DOWN_MARGIN)],
 )
-def test_whole_replicas_keep_the_noise_of_a_minute_and_more_before_a_long_cold_start(
-    horizon_s: float, share: float
+@pytest.mark.parametrize("kinds", [(Kind("a", 1.0, 4.0),), SPLIT], ids=["whole", "roles apart"])
+def test_a_fleet_keeps_the_noise_of_a_minute_and_more_before_a_long_cold_start(
+    kinds: tuple[Kind, ...], horizon_s: float, share: float
 ) -> None:
-    whole = (Kind("a", 1.0, 4.0),)
-    assert down_margin(looking_ahead(make_ask(whole, 60.0), horizon_s)) == pytest.approx(share)
-    assert down_margin(make_ask(whole, 60.0)) == pytest.approx(2.0 / 60.0)
-    assert down_margin(make_ask(whole, 0.5)) == DOWN_MARGIN
+    assert down_margin(looking_ahead(make_ask(kinds, 60.0), horizon_s)) == pytest.approx(share)
+    assert down_margin(make_ask(kinds, 60.0)) == pytest.approx(2.0 / 60.0)
+    assert down_margin(make_ask(kinds, 0.5)) == DOWN_MARGIN
 
 
 @pytest.mark.parametrize(("volatility", "drift"), [(0.5, 0.03), (1.0, 0.06), (1.5, 0.06)])
@@ -64,17 +43,10 @@ def test_a_calm_load_has_calm_lulls(volatility: float, drift: float) -> None:
     assert down_margin(ask) == pytest.approx(2.0 / 60.0 + drift)
 
 
-@pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 12), (60.0, 11), (600.0, 12)])
-def test_a_prefill_replica_goes_only_where_the_rest_carry_the_margin_more(horizon_s: float, prefill: int) -> None:
-    """Eleven carry 11/s: 6 % more than 10.4/s, less than 7 % and more than 4 %."""
-    plan = allocate([looking_ahead(make_ask(SPLIT, 10.4), horizon_s)], Inventory({"P": 40, "D": 40}))[0]
-    assert plan.replicas["p"] == prefill
-
-
-@pytest.mark.parametrize(("horizon_s", "prefill"), [(200.0, 10), (600.0, 12)])
-def test_the_same_fleet_shrinks_where_replicas_come_soon(horizon_s: float, prefill: int) -> None:
-    """Ten carry 11 % more than 9/s, and eleven 22 %."""
-    plan = allocate([looking_ahead(make_ask(SPLIT, 9.0), horizon_s)], Inventory({"P": 40, "D": 40}))[0]
+@pytest.mark.parametrize(("rps", "prefill"), [(9.0, 10), (10.1, 11), (10.2, 12)])
+def test_a_role_gives_a_replica_up_where_the_rest_carry_the_margin_more(rps: float, prefill: int) -> None:
+    """Eleven carry 11/s, which is 8.1 % more than 10.17/s: the noise is two by the root of a minute's requests."""
+    plan = allocate([looking_ahead(make_ask(SPLIT, rps), 200.0)], Inventory({"P": 40, "D": 40}))[0]
     assert plan.replicas["p"] == prefill
 
 

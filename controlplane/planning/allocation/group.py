@@ -26,19 +26,11 @@ from controlplane.planning.falls import fall_probability
 DOWN_MARGIN = 0.15
 """A smaller fleet must carry more than the demand by this share at the most: a replica given up for a ripple would be
 started again, and pay its cold start, within minutes."""
-SPLIT_DOWN_MARGIN = 0.06
-SPLIT_HORIZON_S = 200.0
-SPLIT_DOWN_POWER = 2.0
-SPLIT_DOWN_LIMITS = (0.04, 0.3)
-"""The same of a target in two roles, at any load, where what is asked for comes within `SPLIT_HORIZON_S`; it grows with
-more than the horizon, as rates and lengths that turn over and back drift on meanwhile. Prompts that were a tenth
-shorter for three minutes cost such a target a replica that was missed when a burst came with longer ones. On the
-league's ServeGen window 0.04 lost 2.5 % of the requests at a cold start of 180 s and nothing at 60 s, 0.12 and 0.19
-lost 6 to 12 % at 420 s; docs/capacity.md has the table."""
 RIPPLE_DEVIATIONS = 2.0
 """And by so many standard deviations of a minute's count of requests: at 5 requests/s that is 12 %, at 200 2 %."""
-WHOLE_DRIFT = 0.12
-"""And by so much for each `SPLIT_HORIZON_S` that one must see further than that: what is given up in a lull is back a
+DRIFT = 0.12
+DRIFT_HORIZON_S = 200.0
+"""And by so much for each `DRIFT_HORIZON_S` that one must see further than that: what is given up in a lull is back a
 cold start after the load is. At 420 s it keeps the Azure hour's 99 %, which without it a ramp out of a lull takes, at
 the same cost. A load that is calmer than usual has calmer lulls."""
 MINUTE_S = 60.0
@@ -65,8 +57,7 @@ def allocate(asks: Sequence[Ask], inventory: Inventory) -> tuple[Plan, ...]:
 def down_margin(ask: Ask) -> float:
     """The share by which a smaller fleet must carry more than the demand: the noise of a minute's Poisson count, and
     what a long cold start leaves to chance, as far as the load does not fall for certain; and where it comes back, all
-    of that. Each side of a split target has a hard edge, and lengths of prompts that turn over and
-    back within a cold start: its share is by how far ahead one must see."""
+    of that."""
     load, demand = ask.inputs.observation.load, ask.demand
     if load is None or load.newest_rps is None or load.requests_per_s <= 0 or demand is None:
         return _calm_margin(ask)
@@ -77,13 +68,9 @@ def _calm_margin(ask: Ask) -> float:
     if ask.demand is None or ask.demand.requests_per_s <= 0:
         return DOWN_MARGIN
     forecast = ask.inputs.forecast
-    horizon_s, calm = (forecast.horizon_s, min(1.0, forecast.volatility)) if forecast else (SPLIT_HORIZON_S, 1.0)
-    if ask.inputs.target.split:
-        least, most = SPLIT_DOWN_LIMITS
-        by_horizon: float = SPLIT_DOWN_MARGIN * (horizon_s / SPLIT_HORIZON_S) ** SPLIT_DOWN_POWER
-        return min(max(by_horizon, least), most)
+    horizon_s, calm = (forecast.horizon_s, min(1.0, forecast.volatility)) if forecast else (DRIFT_HORIZON_S, 1.0)
     ripple = RIPPLE_DEVIATIONS / math.sqrt(ask.demand.requests_per_s * MINUTE_S)
-    unknown = min(DOWN_MARGIN, ripple + calm * WHOLE_DRIFT * max(0.0, horizon_s / SPLIT_HORIZON_S - 1.0))
+    unknown = min(DOWN_MARGIN, ripple + calm * DRIFT * max(0.0, horizon_s / DRIFT_HORIZON_S - 1.0))
     return unknown * (1.0 - fall_probability(ask.inputs))
 
 
