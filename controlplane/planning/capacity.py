@@ -36,12 +36,12 @@ for."""
 EDGE = 0.87
 EDGE_HORIZON_S = 195.0
 EDGE_FALL = 0.035
-EDGE_LIMITS = (0.87, 0.92)
+EDGE_LIMITS = (0.83, 0.92)
 """Of the rate that just keeps a prefill replica busy, or just fills a decode replica's cache or batch. Neither has a
 soft edge, as a batch has that slows down: a minute of a tenth too many makes all of them wait, and in a batch that is
 busy for 0.66 of its time a tenth more requests are a third more tokens. Who falls short is short for a cold start, in
-which the load goes on growing: where replicas come soon, nearer to the edge is planned, `EDGE_FALL` for each halving of
-the horizon. docs/capacity.md has the table."""
+which the load goes on growing, so it is less by `EDGE_FALL` for each doubling of the horizon. At 435 s 0.87 loses 4 %
+of the requests where a mix turns over in an hour; docs/capacity.md has the table."""
 CORRECTION_LIMITS = (0.75, 1.25)
 """By which the slow loop may move a capacity: what one bad quarter of an hour seems to say must not buy a fleet."""
 BEST_EFFORT_SHARE = 0.6

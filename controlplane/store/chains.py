@@ -55,8 +55,10 @@ def without_fan(body: Body) -> Body:
     forecast = body["inputs"]["forecast"]
     if forecast is None:
         return body
-    peaks = {name: {**forecast[name], "values": []} for name in QUANTITIES}
-    return {**body, "inputs": {**body["inputs"], "forecast": {**forecast, **peaks}}}
+    peaks = _with_work_of_sides(forecast, {"values": []})
+    for name in QUANTITIES:
+        peaks[name] = {**forecast[name], "values": []}
+    return {**body, "inputs": {**body["inputs"], "forecast": peaks}}
 
 
 def _without_plan(body: Body) -> Body:
@@ -69,11 +71,20 @@ def _expected(before: Body, at_s: float) -> Body:
     observation = {**inputs["observation"], "at_s": at_s}
     expected = {**inputs, "observation": observation, "memory": _expected_memory(before)}
     if inputs["forecast"] is not None:
-        forecast = {**inputs["forecast"], "made_at_s": at_s}
+        forecast = {**_with_work_of_sides(inputs["forecast"], {"made_at_s": at_s}), "made_at_s": at_s}
         for name in QUANTITIES:
             forecast[name] = {**forecast[name], "made_at_s": at_s}
         expected["forecast"] = forecast
     return {**_without_plan(before), "at_s": at_s, "inputs": expected}
+
+
+def _with_work_of_sides(forecast: Body, changes: Body) -> Body:
+    """The forecast with `changes` in what is forecast of each role's work. That of whole requests is left: ledgers that
+    were written before expect it as it was."""
+    if not forecast.get("sides"):
+        return dict(forecast)
+    sides = [{**side, "work_s_per_s": {**side["work_s_per_s"], **changes}} for side in forecast["sides"]]
+    return {**forecast, "sides": sides}
 
 
 def _expected_memory(before: Body) -> Body:

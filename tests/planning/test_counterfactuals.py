@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.domain.decision import GroupInputs, Memory, Recommendation, Verdict
+from controlplane.domain.decision import GroupInputs, LoadLevel, Memory, Recommendation, SideForecast, Verdict
 from controlplane.planning import decide
 from controlplane.planning.counterfactuals import (
     ChangeKind,
@@ -18,6 +18,8 @@ from controlplane.planning.counterfactuals import (
     with_price,
     with_slo,
 )
+from forecasters.regimes import RAMP
+from forecasters.types import DEFAULT_LEVELS, Regime
 from tests.builders import NOW_S, make_forecast, make_group, make_inputs, make_observation, make_target
 
 TARGET = make_target()
@@ -54,6 +56,26 @@ def test_the_smallest_that_flips_is_told_and_no_larger_one() -> None:
     for one, smaller in ((less, 0.75), (more, 1.33)):
         assert one.flips
         assert decide(with_load(inputs, 0, smaller)).decisions[0].verdict is decide(inputs).decisions[0].verdict
+
+
+def test_half_as_much_again_is_more_of_all_that_is_seen_and_expected() -> None:
+    inputs = group(20.0, {"h100": 4})
+    (one,) = inputs.targets
+    seen = one.observation.load
+    assert one.forecast is not None
+    assert seen is not None
+    ramp = Regime(RAMP, 0.9, None, tuple(20.0 + level for level in DEFAULT_LEVELS))
+    side = SideForecast(one.forecast.requests_per_s, (ramp,))
+    told = replace(one.forecast, regimes=(ramp,), sides=(side, side), recent_rps=20.0, level=LoadLevel(seen, 0.1))
+    more = with_load(make_group(replace(one, forecast=told)), 0, 1.5).targets[0].forecast
+    assert more is not None
+    assert more.level is not None
+    peaks = [more.regimes[0].peak, more.sides[0].regimes[0].peak, more.sides[1].work_s_per_s.peak]
+    before = [ramp.peak, ramp.peak, one.forecast.requests_per_s.peak]
+    assert peaks == [pytest.approx([1.5 * v for v in peak]) for peak in before]
+    assert (more.recent_rps, more.level.load.requests_per_s, more.level.load.input_tokens) == pytest.approx(
+        (30.0, 30.0, seen.input_tokens)
+    )
 
 
 def test_one_more_gpu_where_they_are_short() -> None:

@@ -35,9 +35,10 @@ def rate(variant: Variant, demand: Demand = DEMAND) -> float:
 
 
 @pytest.mark.parametrize(
-    ("horizon_s", "edge"), [(75.0, 0.918), (130.0, 0.89), (195.0, 0.87), (435.0, 0.87), (5.0, 0.92)]
+    ("horizon_s", "edge"),
+    [(75.0, 0.918), (130.0, 0.89), (195.0, 0.87), (290.0, 0.85), (435.0, 0.83), (5.0, 0.92), (4000.0, 0.83)],
 )
-def test_who_gets_more_soon_plans_nearer_to_the_edge(horizon_s: float, edge: float) -> None:
+def test_who_waits_longer_for_more_keeps_further_from_the_edge(horizon_s: float, edge: float) -> None:
     assert EDGE == 0.87
     for variant in (PREFILL, DECODE):
         found = capacity(TARGET, variant, DEMAND, KNOWN, horizon_s).requests_per_s

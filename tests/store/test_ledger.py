@@ -57,7 +57,8 @@ def peaks_only(tick: Tick) -> Tick:
     if forecast is None:
         return tick
     bare = {q: replace(getattr(forecast, q), values=()) for q in QUANTITIES}
-    return replace(tick, inputs=replace(tick.inputs, forecast=replace(forecast, **bare)))
+    sides = tuple(replace(side, work_s_per_s=replace(side.work_s_per_s, values=())) for side in forecast.sides)
+    return replace(tick, inputs=replace(tick.inputs, forecast=replace(forecast, **bare, sides=sides)))
 
 
 def test_ticks_come_back_as_they_were(ledger: AnyLedger) -> None:

@@ -2544,6 +2544,11 @@ export interface components {
             volatility: number;
             /** Recent Rps */
             recent_rps?: number | null;
+            /**
+             * Sides
+             * @default []
+             */
+            sides: components["schemas"]["SideForecast"][];
             level?: components["schemas"]["LoadLevel"] | null;
         };
         /**
@@ -4445,6 +4450,25 @@ export interface components {
             scale_ups: number;
             /** Scale Downs */
             scale_downs: number;
+        };
+        /**
+         * SideForecast
+         * @description What comes to one role of a target whose roles are split, in the time of its `Forecast`.
+         *
+         *     Prompts may grow longer while answers grow shorter, so each role has a load that ramps and wanders by itself.
+         */
+        SideForecast: {
+            work_s_per_s: components["schemas"]["QuantileForecast"];
+            /**
+             * Regimes
+             * @default []
+             */
+            regimes: components["schemas"]["Regime"][];
+            /**
+             * Volatility
+             * @default 1
+             */
+            volatility: number;
         };
         /**
          * SimulationError
