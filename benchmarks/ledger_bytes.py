@@ -107,7 +107,8 @@ def _without_fan(tick: Tick) -> Tick:
     if forecast is None:
         return tick
     bare = {name: replace(getattr(forecast, name), values=()) for name in QUANTITIES}
-    return replace(tick, inputs=replace(tick.inputs, forecast=replace(forecast, **bare)))
+    sides = tuple(replace(side, work_s_per_s=replace(side.work_s_per_s, values=())) for side in forecast.sides)
+    return replace(tick, inputs=replace(tick.inputs, forecast=replace(forecast, **bare, sides=sides)))
 
 
 if __name__ == "__main__":
